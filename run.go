@@ -1,0 +1,311 @@
+package idem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// run is one call on its way through the engine: begin, run, then complete, release or hold. There is nothing generic
+// here and nothing of any store.
+type run struct {
+	g     *Guard
+	s     *settings
+	call  Call
+	ctx   context.Context // the caller's
+	claim backend.Claim
+	began time.Time // when the call began, on this process's monotonic clock
+
+	parent  *run // the run that fn of this call belongs to, for ErrReentrant
+	attempt Attempt
+	lease   lease
+	waiter  *waiter
+	tx      *transaction // nil but in DoTx and JoinTx
+}
+
+// newRun refuses what must not reach the store.
+func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error) {
+	if err := call.Key.check(); err != nil {
+		return nil, err
+	}
+	if g.policy != nil {
+		if err := g.policy(call.Key); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalidKey, err)
+		}
+	}
+	if err := call.User.check(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r := &run{g: g, s: s, call: call, ctx: ctx, began: time.Now(), parent: runFrom(ctx)}
+	r.claim = backend.Claim{
+		ID:          backend.NewID(g.name, string(call.User), string(call.Key)),
+		Token:       backend.NewToken(),
+		Fingerprint: call.Fingerprint,
+		Lease:       s.lease, Retention: s.retention, Hold: s.guarantee == Hold,
+		Guard: g.name, User: string(call.User), Key: string(call.Key),
+	}
+	for outer := r.parent; outer != nil; outer = outer.parent {
+		if outer.claim.ID == r.claim.ID {
+			return nil, ErrReentrant
+		}
+	}
+	return r, nil
+}
+
+// do claims, waiting if asked to, and then runs or answers with what is stored.
+func (r *run) do(ctx context.Context) (Outcome, error) {
+	grant, err := r.ask(ctx, r.begin)
+	if err != nil {
+		return Outcome{}, r.refused(err)
+	}
+	if grant.Verdict != backend.Claimed {
+		return r.answered(grant)
+	}
+	return r.execute(grant)
+}
+
+// answered is the outcome of a call whose fn did not run, or whose own answer does not count.
+func (r *run) answered(grant backend.Grant) (Outcome, error) {
+	switch grant.Verdict {
+	case backend.Replay:
+		out, err := r.replay(grant)
+		if err != nil {
+			return out, r.refused(err)
+		}
+		r.observe(Event{Kind: EventReplayed, Attempt: out.Attempt})
+		return out, nil
+	case backend.Mismatch:
+		return Outcome{}, r.refused(&MismatchError{})
+	case backend.InFlight:
+		return Outcome{}, r.refused(&InFlightError{RetryAfter: retryAfter(grant)})
+	case backend.Held:
+		return Outcome{}, r.refused(ErrUnknownOutcome)
+	}
+	return Outcome{}, r.refused(fmt.Errorf("%w: the store answered %v to Begin", ErrCorrupt, grant.Verdict))
+}
+
+func (r *run) replay(grant backend.Grant) (Outcome, error) {
+	e, err := openFor(r.call.Codec, grant.Answer)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{
+		Payload: e.payload, Kind: e.kind, Replayed: true, Kept: e.kind != KindTombstone,
+		Attempt: grant.Attempt, Age: grant.Age,
+	}
+	if e.kind == KindTombstone {
+		return out, ErrAnswerNotKept
+	}
+	return out, nil
+}
+
+// retryAfter grows with the time that the first attempt has taken so far: clients of a short one are not sent away for
+// a whole lease, and clients of a long one do not come back every second.
+func retryAfter(g backend.Grant) time.Duration {
+	d := min(g.Age, g.LeaseLeft, 30*time.Second)
+	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
+}
+
+// execute runs the claimed call and stores what comes of it.
+func (r *run) execute(grant backend.Grant) (Outcome, error) {
+	r.claimed(grant.Attempt)
+	ctx := r.lease.start(r)
+	defer r.lease.stop()
+	returned := false
+	defer func() {
+		if !returned { // a panic or Goexit keeps its course
+			r.abandoned()
+		}
+	}()
+	answer := r.call.Run(ctx)
+	returned = true
+	r.lease.returned()
+	return r.conclude(answer)
+}
+
+func (r *run) claimed(attempt int) {
+	r.attempt = Attempt{Number: attempt, Takeover: attempt > 1, Rerun: r.attempt.Rerun, Key: r.call.Key}
+	kind := EventClaimed
+	if attempt > 1 {
+		kind = EventTakenOver
+	}
+	r.observe(Event{Kind: kind, Attempt: attempt})
+}
+
+// abandoned is what follows a panic or Goexit in fn.
+func (r *run) abandoned() {
+	r.lease.returned()
+	defer r.g.rooms.poke(r.room())
+	if r.s.guarantee.afterError() == HoldIt {
+		_ = r.hold(errAbandoned) // reported to the observer; the panic goes on
+		return
+	}
+	r.release()
+}
+
+var errAbandoned = errors.New("idem: fn panicked or exited")
+
+// conclude stores what fn's answer asks for.
+func (r *run) conclude(answer Answer) (Outcome, error) {
+	defer r.g.rooms.poke(r.room())
+	out := Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: r.attempt.Number}
+	switch r.s.dispositionOf(answer) {
+	case Release:
+		r.release()
+		return out, r.withCause(answer.Err)
+	case HoldIt:
+		return out, r.withCause(r.hold(answer.Err))
+	}
+	return r.complete(answer, out)
+}
+
+// dispositionOf says what becomes of the record after answer.
+func (s *settings) dispositionOf(a Answer) Disposition {
+	switch {
+	case a.Disposition != 0:
+		return a.Disposition
+	case a.Err != nil:
+		return s.disposition(a.Err)
+	}
+	return Keep
+}
+
+func (a Answer) kind() Kind {
+	if a.Err != nil {
+		return KindError
+	}
+	return KindValue
+}
+
+// withCause adds why fn's context ended, where that is why fn failed.
+func (r *run) withCause(err error) error {
+	if cause := r.lease.cause(); cause != nil && isContextError(err) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
+}
+
+// complete stores an answer that is to be kept. Whatever it returns is what the store holds, except beside ErrNotStored.
+func (r *run) complete(answer Answer, out Outcome) (Outcome, error) {
+	grant, kind, err := r.store(answer, r.tryCompletion)
+	switch {
+	case err != nil:
+		return out, r.notStored(err, answer.Err)
+	case grant.Verdict == backend.Kept:
+		return r.kept(out, kind), nil
+	case grant.Verdict == backend.Replay:
+		r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+		return r.answered(grant)
+	}
+	r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+	return Outcome{}, ErrLeaseLost
+}
+
+// tryCompletion sends a completion until the store has answered or the budget is spent.
+func (r *run) tryCompletion(c backend.Completion) (backend.Grant, error) {
+	return r.settle(func(ctx context.Context) (backend.Grant, error) {
+		return r.g.store.Complete(ctx, r.claim.ID, r.claim.Token, c)
+	})
+}
+
+// store sends the answer, or a tombstone where the answer cannot be kept; kind says which of them was sent last.
+func (r *run) store(answer Answer, send func(backend.Completion) (backend.Grant, error)) (grant backend.Grant, kind EventKind, err error) {
+	if answer.notEncodable != nil {
+		r.observe(Event{Kind: EventNotEncodable, Attempt: r.attempt.Number, Err: answer.notEncodable})
+	}
+	if !answer.TombstoneOnly && len(answer.Payload) <= r.s.maxResult {
+		whole := envelope{kind: answer.kind(), codec: r.call.Codec, payload: answer.Payload}
+		grant, err = send(r.completion(whole))
+		if !errors.Is(err, backend.ErrTooLarge) {
+			return grant, EventCompleted, err
+		}
+	}
+	small := envelope{kind: KindTombstone, codec: r.call.Codec}
+	if len(answer.Tombstone) <= maxTombstone {
+		small.payload = answer.Tombstone
+	}
+	grant, err = send(r.completion(small))
+	return grant, EventTombstoned, err
+}
+
+// kept is the outcome of a call whose own answer, or a tombstone of it, is stored.
+func (r *run) kept(out Outcome, kind EventKind) Outcome {
+	r.observe(Event{Kind: kind, Attempt: r.attempt.Number})
+	out.Kept = kind == EventCompleted
+	return out
+}
+
+func (r *run) completion(e envelope) backend.Completion {
+	return backend.Completion{Fingerprint: r.claim.Fingerprint, Answer: e.seal(), Retention: r.s.retention}
+}
+
+// release frees the record after an error that says nothing about an effect. If the store does not answer, the record
+// stays claimed until its lease is over: later, but never wrong.
+func (r *run) release() {
+	grant, err := r.settle(func(ctx context.Context) (backend.Grant, error) {
+		return r.g.store.Release(ctx, r.claim.ID, r.claim.Token)
+	})
+	r.gaveUp(EventReleased, grant, err)
+}
+
+// hold gives the record up and returns fn's error, joined by ErrNotStored if that could not be stored: the record may
+// then be run again, which fn's caller must know.
+func (r *run) hold(fnErr error) error {
+	grant, err := r.settle(func(ctx context.Context) (backend.Grant, error) {
+		return r.g.store.Hold(ctx, r.claim.ID, r.claim.Token, r.lease.noteText())
+	})
+	r.gaveUp(EventHeld, grant, err)
+	if err != nil {
+		return &NotStoredError{Err: err, FnErr: fnErr}
+	}
+	return fnErr
+}
+
+func (r *run) gaveUp(kind EventKind, grant backend.Grant, err error) {
+	e := Event{Kind: kind, Attempt: r.attempt.Number}
+	switch {
+	case err != nil:
+		e.Kind, e.Code, e.Err = EventNotStored, CodeNotStored, err
+	case grant.Verdict == backend.Lost:
+		e.Kind, e.Code = EventLost, CodeLeaseLost
+	}
+	r.observe(e)
+}
+
+func (r *run) notStored(err, fnErr error) error {
+	r.observe(Event{Kind: EventNotStored, Attempt: r.attempt.Number, Code: CodeNotStored, Err: err})
+	return &NotStoredError{Err: err, FnErr: fnErr}
+}
+
+func (r *run) observe(e Event) {
+	if r.g.observer == nil {
+		return
+	}
+	e.Record, e.Elapsed = r.claim.ID.Short(), time.Since(r.began)
+	r.g.observe(r.ctx, e)
+}
+
+func (r *run) refused(err error) error {
+	r.observe(Event{Kind: EventRefused, Code: CodeOf(err), Err: storeError(err)})
+	return err
+}
+
+// refused reports a call that never had a record.
+func (g *Guard) refused(ctx context.Context, err error) error {
+	g.observe(ctx, Event{Kind: EventRefused, Code: CodeOf(err)})
+	return err
+}
+
+// storeError returns err if it is the store's, for the observer: an error of the caller or of fn is not shown there.
+func storeError(err error) error {
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrVersion) {
+		return err
+	}
+	return nil
+}
