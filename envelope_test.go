@@ -1,0 +1,51 @@
+package idem
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestEnvelopesSurviveTheJourney(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		e := envelope{
+			kind:    Kind(rapid.IntRange(int(KindValue), int(KindTombstone)).Draw(t, "kind")),
+			codec:   rapid.StringMatching(`[a-z/0-9]{1,64}`).Draw(t, "codec"),
+			payload: rapid.SliceOf(rapid.Byte()).Draw(t, "payload"),
+		}
+		got, err := openEnvelope(e.seal())
+		require.NoError(t, err)
+		require.Equal(t, e.kind, got.kind)
+		require.Equal(t, e.codec, got.codec)
+		require.True(t, bytes.Equal(e.payload, got.payload))
+	})
+}
+
+func TestADamagedEnvelopeIsNeverRead(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		sealed := envelope{kind: KindValue, codec: "json", payload: rapid.SliceOf(rapid.Byte()).Draw(t, "payload")}.seal()
+		bit := rapid.IntRange(0, 8*len(sealed)-1).Draw(t, "bit")
+		sealed[bit/8] ^= 1 << (bit % 8)
+		_, err := openEnvelope(sealed)
+		require.Error(t, err)
+		_, err = openEnvelope(sealed[:rapid.IntRange(0, len(sealed)-1).Draw(t, "cut")])
+		require.Error(t, err)
+	})
+}
+
+// FuzzEnvelope: whatever bytes a store returns, opening them does not panic, and what opens seals to the same bytes.
+func FuzzEnvelope(f *testing.F) {
+	f.Add(envelope{kind: KindValue, codec: "json", payload: []byte(`{"a":1}`)}.seal())
+	f.Add(envelope{kind: KindTombstone, codec: "http/1"}.seal())
+	f.Add([]byte{1, 1, 255, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := openEnvelope(b)
+		if err == nil {
+			require.Equal(t, b, e.seal())
+		}
+	})
+}

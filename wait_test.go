@@ -1,0 +1,219 @@
+package idem_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem"
+	"github.com/idem-go/idem/backend"
+	"github.com/idem-go/idem/backend/memtest"
+)
+
+// bare hides a store's optional interfaces, so that waiting has to poll.
+type bare struct{ backend.Store }
+
+// slowly is an fn that takes d and then answers as the gateway does.
+func slowly(gw *gateway, d time.Duration) func(context.Context, charge) (receipt, error) {
+	return func(ctx context.Context, c charge) (receipt, error) {
+		time.Sleep(d)
+		return gw.charge(ctx, c)
+	}
+}
+
+func TestWaitersGetTheAnswerOfTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	for name, wrap := range map[string]func(*memtest.Store) backend.Store{
+		"the store notifies":  func(s *memtest.Store) backend.Store { return s },
+		"the store is polled": func(s *memtest.Store) backend.Store { return bare{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := new(memtest.Store)
+				// Two guards stand for two processes: only the store connects them.
+				here, there := newGuard(t, wrap(store)), newGuard(t, wrap(store))
+				var gw gateway
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					_, err := idem.Do(t.Context(), here, "k", "u", five, slowly(&gw, 10*time.Second))
+					require.NoError(t, err)
+				})
+				synctest.Wait()
+				began := time.Now()
+				for _, g := range []*idem.Guard{here, there, here, there} {
+					wg.Go(func() {
+						res, err := idem.DoResult(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+						require.NoError(t, err)
+						require.True(t, res.Replayed)
+						require.InDelta(t, 10*time.Second, time.Since(began), float64(300*time.Millisecond))
+					})
+				}
+				wg.Wait()
+				require.Equal(t, 1, gw.count())
+			})
+		})
+	}
+}
+
+func TestWaitersInOneProcessShareOneWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := new(memtest.Store)
+		owner, g := newGuard(t, bare{store}), newGuard(t, bare{store})
+		var gw gateway
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = idem.Do(t.Context(), owner, "k", "u", five, slowly(&gw, 5*time.Second)) })
+		synctest.Wait()
+		store.StartLog()
+		for range 1000 {
+			wg.Go(func() {
+				res, err := idem.DoResult(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+				require.NoError(t, err)
+				require.True(t, res.Replayed)
+			})
+		}
+		wg.Wait()
+		polls := calls(store, memtest.OpBegin) - 1000 // each caller asks once before it waits
+		require.Less(t, polls, 60, "5 s of polling by one of them, not by a thousand")
+		require.Equal(t, 1, gw.count())
+	})
+}
+
+func TestWaitIsBounded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) {
+		var gw gateway
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = idem.Do(t.Context(), g, "k", "u", five, slowly(&gw, time.Minute)) })
+		synctest.Wait()
+		for range 2 { // the one that leads, and one that follows
+			wg.Go(func() {
+				began := time.Now()
+				_, err := idem.Do(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(3*time.Second))
+				require.ErrorIs(t, err, idem.ErrInFlight)
+				require.Equal(t, 3*time.Second, time.Since(began))
+			})
+		}
+		wg.Wait()
+		require.Equal(t, backend.Done, state(t, g, "k"), "who gave up took nothing from the owner")
+		require.Equal(t, 1, gw.count())
+	})
+}
+
+func TestAWaiterThatLeavesHandsOver(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) {
+		var gw gateway
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = idem.Do(t.Context(), g, "k", "u", five, slowly(&gw, 10*time.Second)) })
+		synctest.Wait()
+		cause := errors.New("left")
+		ctx, leave := context.WithCancelCause(t.Context())
+		wg.Go(func() {
+			_, err := idem.Do(ctx, g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+			require.ErrorIs(t, err, cause)
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			res, err := idem.DoResult(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+			require.NoError(t, err)
+			require.True(t, res.Replayed)
+		})
+		synctest.Wait()
+		leave(cause)
+		wg.Wait()
+		require.Equal(t, 1, gw.count())
+	})
+}
+
+func TestWhenTheOwnerFailsExactlyOneWaiterRuns(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) {
+		var runs, replayed atomic.Int64
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := idem.Do(t.Context(), g, "k", "u", five, func(context.Context, charge) (receipt, error) {
+				time.Sleep(time.Second)
+				return receipt{}, errDeclined
+			})
+			require.ErrorIs(t, err, errDeclined)
+		})
+		synctest.Wait()
+		for range 20 {
+			wg.Go(func() {
+				res, err := idem.DoResult(t.Context(), g, "k", "u", five, func(context.Context, charge) (receipt, error) {
+					runs.Add(1)
+					time.Sleep(time.Minute) // longer than Wait: it bounds the waiting, not the run
+					return receipt{}, nil
+				}, idem.Wait(90*time.Second))
+				require.NoError(t, err)
+				if res.Replayed {
+					replayed.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, runs.Load())
+		require.EqualValues(t, 19, replayed.Load())
+	})
+}
+
+func TestAWaiterTakesOverFromADeadOwner(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+		abandon(t, store, false)
+		began := time.Now()
+		res, err := idem.DoResult(t.Context(), g, "k", "u", five, new(gateway).charge, idem.Wait(time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, 2, res.Attempt)
+		require.InDelta(t, 30*time.Second, time.Since(began), float64(100*time.Millisecond))
+	})
+}
+
+func TestWaitingEndsWhenTheOutcomeIsUnknown(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+		var gw gateway
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, _ = idem.Do(t.Context(), g, "k", "u", five, func(context.Context, charge) (receipt, error) {
+				time.Sleep(time.Second)
+				return receipt{}, idem.Uncertain(errDeclined)
+			})
+		})
+		synctest.Wait()
+		for range 3 {
+			wg.Go(func() {
+				_, err := idem.Do(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+				require.ErrorIs(t, err, idem.ErrUnknownOutcome)
+			})
+		}
+		wg.Wait()
+		require.Zero(t, gw.count())
+	})
+}
+
+func TestTenThousandWaitersLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) { // the bubble fails if a goroutine stays
+		var gw gateway
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = idem.Do(t.Context(), g, "k", "u", five, slowly(&gw, time.Second)) })
+		synctest.Wait()
+		for range 10_000 {
+			wg.Go(func() {
+				_, err := idem.Do(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+				require.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, gw.count())
+	})
+}
