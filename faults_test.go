@@ -315,3 +315,61 @@ func (declinedCodec) Encode(err error) ([]byte, bool) {
 	return []byte("d"), errors.Is(err, errDeclined)
 }
 func (declinedCodec) Decode([]byte) (error, error) { return errDeclined, nil }
+
+func TestAfterErrNotStoredARecordIsAsAfterACrash(t *testing.T) {
+	t.Parallel()
+	for guarantee, then := range map[idem.Guarantee]error{idem.Rerun: nil, idem.Hold: idem.ErrUnknownOutcome} {
+		inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+			down := store.Inject(memtest.Fault{Op: memtest.OpComplete, Count: -1})
+			_, err := idem.Do(t.Context(), g, "k", "u", five, new(gateway).charge)
+			require.ErrorIs(t, err, idem.ErrNotStored)
+			down.Remove()
+			_, err = idem.Do(t.Context(), g, "k", "u", five, new(gateway).charge)
+			require.ErrorIs(t, err, idem.ErrInFlight)
+			time.Sleep(time.Minute)
+			res, err := idem.DoResult(t.Context(), g, "k", "u", five, new(gateway).charge)
+			require.ErrorIs(t, err, then)
+			if then == nil {
+				require.Equal(t, 2, res.Attempt)
+			}
+		}, guarantee)
+	}
+}
+
+func TestATombstoneKeepsWhatItsCodecFindsWorthKeeping(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ size, kept int }{{4 << 10, 4 << 10}, {4<<10 + 1, 0}} {
+		g := newGuard(t, new(memtest.Store), idem.MaxResult(10))
+		call := idem.Call{
+			Key: "k", User: "u", Codec: "raw",
+			Run: func(context.Context) idem.Answer {
+				return idem.Answer{Payload: make([]byte, 11), Tombstone: make([]byte, c.size)}
+			},
+		}
+		first, err := g.Exec(t.Context(), call)
+		require.NoError(t, err)
+		require.Len(t, first.Payload, 11)
+		require.False(t, first.Kept)
+		again, err := g.Exec(t.Context(), call)
+		require.ErrorIs(t, err, idem.ErrAnswerNotKept)
+		require.Equal(t, idem.KindTombstone, again.Kind)
+		require.Len(t, again.Payload, c.kept)
+	}
+}
+
+func TestExecReleasesAnAnswerThatIsNoError(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[idem.Disposition]backend.State{
+		0: backend.Done, idem.Release: backend.Absent, idem.Keep: backend.Done, idem.HoldIt: backend.Unknown,
+	} {
+		g := newGuard(t, new(memtest.Store))
+		out, err := g.Exec(t.Context(), idem.Call{
+			Key: "k", User: "u", Codec: "raw",
+			Run: func(context.Context) idem.Answer { return idem.Answer{Payload: []byte("503"), Disposition: d} },
+		})
+		require.NoError(t, err)
+		require.Equal(t, "503", string(out.Payload))
+		require.Equal(t, want == backend.Done, out.Kept)
+		require.Equal(t, want, state(t, g, "k"))
+	}
+}

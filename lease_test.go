@@ -351,3 +351,18 @@ func TestChildKeysFollowTheRequest(t *testing.T) {
 	_, err := idem.ChildKey(t.Context(), "stripe")
 	require.Error(t, err, "not fn's context")
 }
+
+func TestFnIsCancelledAtTheNextRenewalAfterItsClaimIsGone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) {
+		began := time.Now()
+		_, err := idem.Do(t.Context(), g, "k", "u", five, func(ctx context.Context, _ charge) (receipt, error) {
+			require.NoError(t, g.Forget(context.Background(), "k", "u"))
+			<-ctx.Done()
+			require.Equal(t, 10*time.Second, time.Since(began))
+			require.ErrorIs(t, context.Cause(ctx), idem.ErrLeaseLost)
+			return receipt{"mine", 500}, nil
+		})
+		require.ErrorIs(t, err, idem.ErrLeaseLost)
+	})
+}

@@ -33,22 +33,22 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	EventClaimed       EventKind = iota + 1 // fn is about to run for the first time
-	EventTakenOver                          // fn is about to run again: an earlier attempt was abandoned
-	EventReplayed                           // a stored answer was returned
-	EventRefused                            // the call was refused: see Code
-	EventCompleted                          // fn's answer was stored
-	EventTombstoned                         // it was stored that fn is done, but not its answer
-	EventReleased                           // the record was freed after an error
-	EventHeld                               // the record was given up: its outcome is unknown
-	EventLost                               // the claim was lost to another attempt
-	EventRenewFailed                        // a renewal failed; it is tried again until the lease is over
-	EventRetried                            // an operation on the store failed and is tried again
-	EventNotStored                          // fn ran and its outcome could not be stored
-	EventRestarted                          // a transaction was rolled back by the database and runs again
-	EventNotEncodable                       // an answer does not survive its codec, so a tombstone is stored
-	EventPruned                             // a round of pruning ended
-	EventPruneFailed                        // a round of pruning failed; the next one goes on
+	EventClaimed      EventKind = iota + 1 // fn is about to run for the first time
+	EventTakenOver                         // fn is about to run again: an earlier attempt was abandoned
+	EventReplayed                          // a stored answer was returned
+	EventRefused                           // the call was refused: see Code
+	EventCompleted                         // fn's answer was stored
+	EventTombstoned                        // it was stored that fn is done, but not its answer
+	EventReleased                          // the record was freed after an error
+	EventHeld                              // the record was given up: its outcome is unknown
+	EventLost                              // the claim was lost to another attempt
+	EventRenewFailed                       // a renewal failed; it is tried again until the lease is over
+	EventRetried                           // an operation on the store failed and is tried again
+	EventNotStored                         // fn ran and its outcome could not be stored
+	EventRestarted                         // a transaction was rolled back by the database and runs again
+	EventNotEncodable                      // an answer does not survive its codec, so a tombstone is stored
+	EventPruned                            // a round of pruning ended
+	EventPruneFailed                       // a round of pruning failed; the next one goes on
 )
 
 var eventNames = [...]string{

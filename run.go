@@ -22,7 +22,6 @@ type run struct {
 	parent  *run // the run that fn of this call belongs to, for ErrReentrant
 	attempt Attempt
 	lease   lease
-	waiter  *waiter
 	tx      *transaction // nil but in DoTx and JoinTx
 }
 

@@ -84,7 +84,6 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 		if r.s.detached {
 			detach()
 		}
-		r.waiter.leave()
 		return r.inTx(ctx, s)
 	})
 	if err == nil && grant.Verdict == backend.Claimed {

@@ -305,6 +305,15 @@ func TestACommitWithoutAnswer(t *testing.T) {
 			l.requireRows(t, 1)
 		}, idem.Tx)
 	})
+	t.Run("of a hold that took effect is found to have", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+			store.Inject(memtest.Fault{Op: memtest.OpCommit, Mode: memtest.LoseAck})
+			_, err := idem.DoTx(t.Context(), g, "k", "u", five, new(ledger).then(idem.Uncertain(errDeclined)))
+			require.ErrorIs(t, err, errDeclined)
+			require.Equal(t, backend.Unknown, state(t, g, "k"))
+		}, idem.Tx)
+	})
 	t.Run("of a Final error that took effect is found to have", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
@@ -498,4 +507,37 @@ func TestAStoreWithoutTheTransactionIsNamed(t *testing.T) {
 	require.ErrorIs(t, err, idem.ErrNoTransactions)
 	require.ErrorContains(t, err, "*idem_test.receipt")
 	require.ErrorContains(t, err, "*memtest.Tx")
+}
+
+func TestAJoinedClaimThatIsGoneIsLost(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, store *memtest.Store, _ *idem.Guard) {
+		g := newGuard(t, cascadingStore{store}, idem.Tx)
+		tx := store.BeginTx(t.Context())
+		_, err := idem.JoinTx(t.Context(), g, tx, "k", "u", five, new(ledger).write)
+		require.ErrorIs(t, err, idem.ErrLeaseLost)
+		require.NoError(t, tx.Rollback())
+		_, err = idem.DoTx(t.Context(), g, "k", "u", five, new(ledger).write)
+		require.ErrorIs(t, err, idem.ErrLeaseLost)
+	})
+}
+
+// cascadingStore loses every claim before it is completed, as one whose user was deleted in the same transaction.
+type cascadingStore struct{ *memtest.Store }
+
+func (s cascadingStore) Join(tx *memtest.Tx) (backend.TxStore, error) {
+	joined, err := s.Store.Join(tx)
+	return cascadingTx{joined}, err
+}
+
+func (s cascadingStore) InTx(ctx context.Context, c backend.Claim, run func(context.Context, *memtest.Tx, backend.TxStore) error) (backend.Grant, error) {
+	return s.Store.InTx(ctx, c, func(ctx context.Context, tx *memtest.Tx, s backend.TxStore) error {
+		return run(ctx, tx, cascadingTx{s})
+	})
+}
+
+type cascadingTx struct{ backend.TxStore }
+
+func (cascadingTx) Complete(context.Context, backend.ID, backend.Token, backend.Completion) (backend.Grant, error) {
+	return backend.Grant{Verdict: backend.Lost}, nil
 }

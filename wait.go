@@ -90,18 +90,16 @@ func (r *run) ask(ctx context.Context, try func(context.Context) (backend.Grant,
 	if err != nil || grant.Verdict != backend.InFlight || r.s.wait == 0 {
 		return grant, err
 	}
-	defer func() { r.waiter.leave() }()
+	w := newWaiter(r)
+	defer w.leave()
 	for err == nil && grant.Verdict == backend.InFlight {
-		if r.waiter == nil || r.waiter.gone { // gone: a transaction ran, was rolled back and met another
-			r.waiter = newWaiter(r)
-		}
-		if shared, done := r.waiter.turn(ctx, &grant); done {
+		if shared, done := w.turn(ctx, &grant); done {
 			return shared, r.leftEarly(ctx)
 		}
 		grant, err = try(ctx)
 	}
 	if err == nil && grant.Verdict != backend.Claimed {
-		r.waiter.share(grant)
+		w.g.rooms.share(w.id, w.room, grant)
 	}
 	return grant, err
 }
@@ -121,7 +119,6 @@ type waiter struct {
 	room    *room
 	over    *time.Timer // Wait is over
 	leading bool
-	gone    bool
 	polls   int
 	changed <-chan struct{}
 	unwatch func()
@@ -191,19 +188,8 @@ func (w *waiter) delay(leaseLeft time.Duration) time.Duration {
 	return jitter(d)
 }
 
-// share gives the answer to everybody who waits.
-func (w *waiter) share(grant backend.Grant) {
-	if w.leading && !w.gone {
-		w.g.rooms.share(w.id, w.room, grant)
-	}
-}
-
-// leave gives up the place. It may be called twice.
+// leave gives up the place.
 func (w *waiter) leave() {
-	if w == nil || w.gone {
-		return
-	}
-	w.gone = true
 	w.over.Stop()
 	if w.unwatch != nil {
 		w.unwatch()
