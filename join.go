@@ -31,7 +31,7 @@ func (r *run) doJoined(ctx context.Context, s backend.TxStore) (Outcome, error) 
 	}
 	answer, err := r.nested(ctx, s, grant.Attempt)
 	if err != nil {
-		return Outcome{}, r.joinError(err)
+		return Outcome{}, r.refused(r.joinError(err))
 	}
 	out, id, token := r.outcome(answer), r.claim.ID, r.claim.Token
 	switch r.s.dispositionOf(answer) {
@@ -55,8 +55,9 @@ func (r *run) nested(ctx context.Context, s backend.TxStore, attempt int) (answe
 	returned := false
 	defer func() {
 		if !returned {
-			grant, err := s.Release(context.WithoutCancel(ctx), r.claim.ID, r.claim.Token)
-			r.gaveUp(EventReleased, grant, err)
+			if _, err := s.Release(context.WithoutCancel(ctx), r.claim.ID, r.claim.Token); err != nil {
+				r.observe(Event{Kind: EventNotStored, Attempt: attempt, Code: CodeNotStored, Err: err})
+			}
 		}
 	}()
 	err = s.Nested(ctx, func(ctx context.Context) error {

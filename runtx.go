@@ -111,11 +111,19 @@ func (r *run) inTx(ctx context.Context, s backend.TxStore) error {
 }
 
 // callTx calls fn in the transaction's context.
-func (r *run) callTx(ctx context.Context, attempt int) Answer {
+func (r *run) callTx(ctx context.Context, attempt int) (answer Answer) {
 	r.claimed(attempt)
 	ctx = r.lease.startTx(r, ctx)
-	defer r.lease.stop()
-	return r.call.Run(ctx)
+	returned := false
+	defer func() {
+		r.lease.stop()
+		if !returned { // a panic or Goexit keeps its course; the store rolls back
+			r.observe(Event{Kind: EventReleased, Attempt: attempt})
+		}
+	}()
+	answer = r.call.Run(ctx)
+	returned = true
+	return answer
 }
 
 func (t *transaction) stored() EventKind {

@@ -100,6 +100,7 @@ func TestInATransactionWhatFnReturnsDecides(t *testing.T) {
 	})
 	t.Run("a panic rolls back and keeps its course", func(t *testing.T) {
 		t.Parallel()
+		var seen events
 		inBubble(t, func(t *testing.T, _ *memtest.Store, g *idem.Guard) {
 			var l ledger
 			require.PanicsWithValue(t, "boom", func() {
@@ -110,7 +111,8 @@ func TestInATransactionWhatFnReturnsDecides(t *testing.T) {
 			})
 			l.requireRows(t, 0)
 			require.Equal(t, backend.Absent, state(t, g, "k"))
-		}, idem.Tx)
+			require.Equal(t, []string{"claimed", "released"}, seen.kinds())
+		}, idem.Tx, idem.WithObserver(&seen))
 	})
 	t.Run("Goexit rolls back", func(t *testing.T) {
 		t.Parallel()

@@ -93,7 +93,11 @@ func (r *run) ask(ctx context.Context, try func(context.Context) (backend.Grant,
 	w := newWaiter(r)
 	defer w.leave()
 	for err == nil && grant.Verdict == backend.InFlight {
+		asked := time.Now()
 		if shared, done := w.turn(ctx, &grant); done {
+			if shared.Verdict == backend.InFlight {
+				shared.Age += time.Since(asked) // for a truthful Retry-After
+			}
 			return shared, r.leftEarly(ctx)
 		}
 		grant, err = try(ctx)

@@ -97,7 +97,9 @@ func TestWaitIsBounded(t *testing.T) {
 			wg.Go(func() {
 				began := time.Now()
 				_, err := idem.Do(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(3*time.Second))
-				require.ErrorIs(t, err, idem.ErrInFlight)
+				var inFlight *idem.InFlightError
+				require.ErrorAs(t, err, &inFlight)
+				require.Equal(t, 3*time.Second, inFlight.RetryAfter, "as long as the owner has run by now")
 				require.Equal(t, 3*time.Second, time.Since(began))
 			})
 		}
