@@ -46,8 +46,9 @@ type Store interface {
 	// is not Pending under token (which includes a re-sent Release). (T8)
 	Release(ctx context.Context, id ID, token Token) (Grant, error)
 
-	// Hold gives the record up without an answer: Pending under token becomes Unknown and keeps note. Kept, also when
-	// it is Unknown under token already; otherwise Lost, and nothing changes. (T8')
+	// Hold gives the record up without an answer: Pending under token becomes Unknown and keeps note; an empty note
+	// keeps the one that a renewal left. Kept, also when it is Unknown under token already; otherwise Lost, and
+	// nothing changes. (T8')
 	Hold(ctx context.Context, id ID, token Token, note string) (Grant, error)
 }
 
