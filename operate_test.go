@@ -149,6 +149,7 @@ func TestCheckPassesTheStoresFindingsOn(t *testing.T) {
 
 func TestPruneRemovesWhatExpiredAndHoldsWhatWasAbandoned(t *testing.T) {
 	t.Parallel()
+	var seen events
 	inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
 		abandon(t, store, true)
 		_, err := idem.Do(t.Context(), g, "done", "u", five, new(gateway).charge)
@@ -162,7 +163,8 @@ func TestPruneRemovesWhatExpiredAndHoldsWhatWasAbandoned(t *testing.T) {
 		require.Equal(t, 1, stats.Removed)
 		require.Equal(t, 1, stats.Held)
 		require.Equal(t, backend.Unknown, state(t, g, "k"))
-	})
+		require.Equal(t, stats, seen.seen[len(seen.seen)-1].Pruned)
+	}, idem.WithObserver(&seen))
 }
 
 // countingPruner counts rounds, and how many of them run at once.

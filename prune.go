@@ -30,7 +30,7 @@ func (g *Guard) Prune(ctx context.Context) (PruneStats, error) {
 	if err != nil {
 		return stats, operatorError(err)
 	}
-	g.observe(ctx, Event{Kind: EventPruned, Elapsed: time.Since(began)})
+	g.observe(ctx, Event{Kind: EventPruned, Elapsed: time.Since(began), Pruned: stats})
 	return stats, nil
 }
 
