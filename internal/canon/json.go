@@ -1,7 +1,6 @@
 package canon
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -13,11 +12,12 @@ const MaxDepth = 512
 // JSON appends the canonical form of the JSON text src to dst and returns the extended slice. Two texts have the same
 // form if and only if they mean the same: white space, the order of members and the spelling of strings do not matter.
 // Number literals are kept as they are written, so 1 and 1.0 differ, and so do integers that a float64 cannot hold.
-// The form is itself a JSON text (RFC 8259): no white space, members in the byte order of their written names, only
-// those characters escaped that must be, lone surrogates as \udXXX.
+// The form is itself a JSON text (RFC 8259): no white space, members in the order of their names without regard to
+// case, only those characters escaped that must be, lone surrogates as \udXXX.
 //
 // It returns dst and false if src is not one JSON text, is not UTF-8, is nested deeper than MaxDepth, or has an object
-// with two members of one name, since readers disagree about what such an object means. The caller then compares raw.
+// with two members of one name, or of names that differ in case alone, since readers disagree about what such an object
+// means: to encoding/json they are one field, and the last wins. The caller then compares raw.
 //
 // Time grows with len(src) and the logarithm of the number of members, whatever src is. JSON may be called
 // concurrently and keeps neither slice.
@@ -179,9 +179,10 @@ func (r *reader) member(depth, base int) (ascending, ok bool) {
 	return ascending, true
 }
 
-// compare compares names as they are written, without quotes. A name has one spelling only, so equal ones are the same.
+// compare compares the names of members as compareNames does. A name has one spelling only, so it can be compared as it is
+// written, without its quotes.
 func (r *reader) compare(a, b member) int {
-	return bytes.Compare(r.out[a.start+1:a.colon-1], r.out[b.start+1:b.colon-1])
+	return compareNames(r.out[a.start+1:a.colon-1], r.out[b.start+1:b.colon-1])
 }
 
 // close ends the object id, whose members are those of r.open from base on.

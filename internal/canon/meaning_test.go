@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -227,20 +228,22 @@ func requireReason(t *testing.T, src []byte) {
 	require.True(t, repeats(t, d) || tooDeep(src), "refused without a reason: %q", src)
 }
 
-// repeats reports whether an object of the text has a name twice. Lone surrogates look alike here, so it finds more.
+// repeats reports whether an object of the text has a name twice, perhaps in another case. Lone surrogates look alike here,
+// so it finds more.
 func repeats(t *testing.T, d *json.Decoder) bool {
 	token, err := d.Token()
 	if err == io.EOF {
 		return false
 	}
 	require.NoError(t, err)
-	names, found := map[any]bool{}, false
+	var names []string
+	found := false
 	for open := token == json.Delim('{') || token == json.Delim('['); open && d.More(); {
 		if token == json.Delim('{') {
 			name, err := d.Token()
 			require.NoError(t, err)
-			found = found || names[name]
-			names[name] = true
+			found = found || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name.(string)) })
+			names = append(names, name.(string))
 		}
 		found = repeats(t, d) || found
 	}
