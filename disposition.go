@@ -57,11 +57,20 @@ func Uncertain(err error) error { return marked(err, HoldIt) }
 // again. Undone(nil) is nil.
 func Undone(err error) error { return marked(err, Release) }
 
+// MarkOf returns what Final, Uncertain or Undone say of err, and false where err carries no mark. It is for adapters that
+// turn errors into answers of their own.
+func MarkOf(err error) (Disposition, bool) {
+	var m *mark
+	if !errors.As(err, &m) {
+		return 0, false
+	}
+	return m.disposition, true
+}
+
 // disposition says what becomes of a record when fn returned err.
 func (s *settings) disposition(err error) Disposition {
-	var m *mark
-	if errors.As(err, &m) {
-		return m.disposition
+	if d, marked := MarkOf(err); marked {
+		return d
 	}
 	if s.onError != nil {
 		if d := s.onError(err); d >= Release && d <= HoldIt {

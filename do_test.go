@@ -391,10 +391,10 @@ func TestKeyPolicies(t *testing.T) {
 func TestReentryIsRefused(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, new(memtest.Store))
-	other := idem.Must(idem.New("other", new(memtest.Store)))
+	elsewhere := newGuard(t, new(memtest.Store))
 	var gw gateway
 	_, err := idem.Do(t.Context(), g, "k", "u", five, func(ctx context.Context, c charge) (receipt, error) {
-		return idem.Do(ctx, other, "k", "u", c, func(ctx context.Context, c charge) (receipt, error) {
+		return idem.Do(ctx, elsewhere, "k", "u", c, func(ctx context.Context, c charge) (receipt, error) {
 			_, err := idem.Do(ctx, g, "k", "u", c, gw.charge)
 			require.ErrorIs(t, err, idem.ErrReentrant)
 			_, err = idem.Do(ctx, g, "k2", "u", c, gw.charge)

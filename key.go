@@ -37,8 +37,9 @@ func Scope(parts ...string) User {
 	return User(b.String())
 }
 
-// check returns why the key cannot be used, or nil. The error never repeats the key.
-func (k Key) check() error {
+// Check returns ErrMissingKey or ErrInvalidKey with the reason why the key cannot be used, or nil. Every call checks its
+// key; adapters may do so earlier. The error never repeats the key.
+func (k Key) Check() error {
 	if k == "" {
 		return ErrMissingKey
 	}
@@ -48,8 +49,9 @@ func (k Key) check() error {
 	return nil
 }
 
-// check returns why the user cannot be used, or nil. The error never repeats the user.
-func (u User) check() error {
+// Check returns ErrMissingUser or ErrInvalidUser with the reason why the user cannot be used, or nil. Every call checks
+// its user; adapters may do so earlier. The error never repeats the user.
+func (u User) Check() error {
 	if u == "" {
 		return ErrMissingUser
 	}

@@ -105,7 +105,7 @@ func (g *Guard) ForgetUser(ctx context.Context, user User) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := user.check(); err != nil {
+	if err := user.Check(); err != nil {
 		return 0, err
 	}
 	n, err := in.ForgetUser(ctx, g.name, string(user))
@@ -141,10 +141,10 @@ func (g *Guard) id(key Key, user User) (backend.ID, error) {
 	if err := g.ready(); err != nil {
 		return backend.ID{}, err
 	}
-	if err := key.check(); err != nil {
+	if err := key.Check(); err != nil {
 		return backend.ID{}, err
 	}
-	if err := user.check(); err != nil {
+	if err := user.Check(); err != nil {
 		return backend.ID{}, err
 	}
 	return backend.NewID(g.name, string(user), string(key)), nil

@@ -198,6 +198,19 @@ func TestMapOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
+func TestMarksCanBeAskedFor(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[idem.Disposition]error{
+		idem.Keep: idem.Final(errDeclined), idem.HoldIt: fmt.Errorf("x: %w", idem.Uncertain(errDeclined)), idem.Release: idem.Undone(errDeclined),
+	} {
+		got, marked := idem.MarkOf(err)
+		require.True(t, marked)
+		require.Equal(t, want, got)
+	}
+	_, marked := idem.MarkOf(errDeclined)
+	require.False(t, marked)
+}
+
 func TestEveryErrorHasItsCode(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[idem.Code]error{

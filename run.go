@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/idem-go/idem/backend"
@@ -27,7 +28,7 @@ type run struct {
 
 // newRun refuses what must not reach the store.
 func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error) {
-	if err := call.Key.check(); err != nil {
+	if err := call.Key.Check(); err != nil {
 		return nil, err
 	}
 	if g.policy != nil {
@@ -35,7 +36,7 @@ func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error
 			return nil, fmt.Errorf("%w: %w", ErrInvalidKey, err)
 		}
 	}
-	if err := call.User.check(); err != nil {
+	if err := call.User.Check(); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -50,11 +51,16 @@ func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error
 		Guard: g.name, User: string(call.User), Key: string(call.Key),
 	}
 	for outer := r.parent; outer != nil; outer = outer.parent {
-		if outer.claim.ID == r.claim.ID {
+		if outer.claim.ID == r.claim.ID && sameStore(outer.g.store, g.store) {
 			return nil, ErrReentrant
 		}
 	}
 	return r, nil
+}
+
+// sameStore reports whether two guards keep their records in one store, as far as can be told.
+func sameStore(a, b backend.Store) bool {
+	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
 // do claims, waiting if asked to, and then runs or answers with what is stored.

@@ -1,0 +1,25 @@
+// Package sqlbackend keeps idem's records in a SQL database, through a [sqlx.DB] that the application opened.
+//
+//	db, err := sqlx.Open(…)
+//	err = sqlbackend.Migrate(ctx, db, dialect)
+//	store, err := sqlbackend.New(ctx, db, dialect)
+//	guard, err := idem.New("orders", store)
+//
+// The dialect is an argument and never guessed from a driver's name, which is wrong for every wrapped driver. This
+// package imports no driver either: what it has to know of a driver's errors the dialect is told. The packages under
+// drivers/ put both together.
+//
+// # The table
+//
+// All guards share one table, idem_records unless [Table] says otherwise. Its primary key is the 32 byte id; it has no
+// other index, since one on the expiry would cost every first run 1.1 to 1.5 times. The columns since, lease_until and
+// expires_at hold milliseconds since 1970 on the database's clock, which takes every decision; a record that never
+// expires holds the largest integer. A row whose expires_at has come is absent to every statement, whether or not
+// [Store.Prune] has been there.
+//
+// # Transactions
+//
+// [Store] is a [backend.Transactor] of *sqlx.Tx: with idem.DoTx the claim, the effect and the answer commit together.
+// The function must write through the transaction that it is given. On SQLite, which has one writer, writing through
+// the pool instead waits for the very transaction that waits for the function, until busy_timeout ends it.
+package sqlbackend

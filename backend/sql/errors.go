@@ -1,0 +1,45 @@
+package sqlbackend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// failure is the error of an operation: err with the sentinel that its class stands for. Some drivers answer a context
+// that ended with an error of their own, so its cause is added. Neither holds an id, a token or a name.
+func failure(ctx context.Context, op string, err error, classify func(error) class) error {
+	if err == nil {
+		return nil
+	}
+	err = classified(err, classify)
+	if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return fmt.Errorf("sqlbackend: %s: %w", op, err)
+}
+
+func classified(err error, classify func(error) class) error {
+	switch classify(err) {
+	case conflict:
+		return wrapped(backend.ErrConflict, err)
+	case tooLarge:
+		return wrapped(backend.ErrTooLarge, err)
+	case missingKey:
+		return wrapped(backend.ErrUnknownUser, err)
+	default:
+		return err
+	}
+}
+
+func wrapped(sentinel, err error) error {
+	if errors.Is(err, sentinel) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", sentinel, err)
+}
+
+// corrupt is the error of a row that this library cannot have written.
+func corrupt(what string) error { return fmt.Errorf("%w: %s", backend.ErrCorrupt, what) }

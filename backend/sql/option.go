@@ -1,0 +1,101 @@
+package sqlbackend
+
+import (
+	"fmt"
+	"time"
+)
+
+// Option configures a Store, in New. A wrong one makes New fail with an error that names it.
+type Option interface{ configure(*config) error }
+
+// MigrateOption configures Migrate. A wrong one makes it fail with an error that names it.
+type MigrateOption interface{ plan(*plan) error }
+
+// TableOption goes into New and into Migrate, and must be the same in both.
+type TableOption interface {
+	Option
+	MigrateOption
+}
+
+// config is what a Store goes by. It does not change after New.
+type config struct {
+	table    table
+	readable bool
+	step     int
+	pause    time.Duration
+}
+
+type storeOption func(*config) error
+
+func (o storeOption) configure(c *config) error { return o(c) }
+
+type migrateOption func(*plan) error
+
+func (o migrateOption) plan(p *plan) error { return o(p) }
+
+type tableOption string
+
+func (o tableOption) configure(c *config) error { return o.set(&c.table) }
+func (o tableOption) plan(p *plan) error        { return o.set(&p.table) }
+
+func (o tableOption) set(t *table) (err error) {
+	if *t, err = parseTable(string(o)); err != nil {
+		return fmt.Errorf("sqlbackend: option Table: %w", err)
+	}
+	return nil
+}
+
+// Table names the table of records: "NAME" or "SCHEMA.NAME", of letters, digits and underscores. The default is
+// idem_records. Two stores on two tables of one database share nothing.
+func Table(name string) TableOption { return tableOption(name) }
+
+// WithoutReadable leaves guard, user and key out of the table: a record is then known by its hash alone. ForgetUser,
+// and List by guard or user, answer backend.ErrUnsupported, and a foreign key to users is never asked.
+func WithoutReadable() Option {
+	return storeOption(func(c *config) error {
+		c.readable = false
+		return nil
+	})
+}
+
+// PruneStep is how many rows one step of Prune looks at, and so the most that it holds up others for. The default is
+// 200 on SQLite. It must be between 1 and 100,000.
+func PruneStep(rows int) Option {
+	return storeOption(func(c *config) error {
+		if rows < 1 || rows > 100_000 {
+			return fmt.Errorf("sqlbackend: option PruneStep: %d rows are not between 1 and 100000", rows)
+		}
+		c.step = rows
+		return nil
+	})
+}
+
+// PrunePause is how long Prune rests after a step. The default is 1 ms on SQLite. It must be between 0 and 1 minute.
+func PrunePause(d time.Duration) Option {
+	return storeOption(func(c *config) error {
+		if d < 0 || d > time.Minute {
+			return fmt.Errorf("sqlbackend: option PrunePause: %v is not between 0 and 1m", d)
+		}
+		c.pause = d
+		return nil
+	})
+}
+
+// UsersKey has Migrate create the table with a foreign key from the readable user to a column of the application's
+// table of users, which must be its primary key or unique: deleting a user then deletes his records, also the claim
+// of an attempt that still runs, and a claim for a user who is not there is refused with backend.ErrUnknownUser.
+//
+// It works on text that equals the user of the calls byte for byte. On SQLite it must be given when the table is
+// created, since a constraint cannot be added later, every connection needs PRAGMA foreign_keys=ON, and deleting a
+// user reads the whole table of records unless the application adds an index on user_name.
+func UsersKey(table, column string) MigrateOption {
+	return migrateOption(func(p *plan) error {
+		for _, name := range []string{table, column} {
+			if !identifier.MatchString(name) {
+				return fmt.Errorf("sqlbackend: option UsersKey: %q is not a name: a letter or _ and then letters, digits and _, at most 63", name)
+			}
+		}
+		p.users = &usersKey{table: table, column: column}
+		return nil
+	})
+}

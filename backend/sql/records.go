@@ -1,0 +1,126 @@
+package sqlbackend
+
+import (
+	"context"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// records makes the transitions of backend.Store on a session. It is what the pool and a transaction have in common.
+type records struct {
+	sql      *statements
+	readable bool
+}
+
+// look returns the record, nil where it is absent.
+func (r *records) look(ctx context.Context, on session, id backend.ID) (*row, error) {
+	rows, err := on.query(ctx, r.sql.look, id[:])
+	var found *row
+	err = one(rows, err, func(s scanner) (err error) {
+		found, err = scanRow(s)
+		return err
+	})
+	return found, err
+}
+
+// try makes a move of Begin and reports whether it was made: not where the record has changed since it was seen.
+func (r *records) try(ctx context.Context, on session, m move, c *backend.Claim, seen *row) (bool, error) {
+	switch m {
+	case claim:
+		return r.claim(ctx, on, c)
+	case takeOver:
+		lease := milliseconds(c.Lease)
+		return changed(on.exec(ctx, r.sql.takeOver, c.Token[:], lease, lease+milliseconds(c.Retention),
+			c.ID[:], seen.token[:], c.Fingerprint[:]))
+	case abandon:
+		return changed(on.exec(ctx, r.sql.abandon, c.ID[:], seen.token[:]))
+	default:
+		return true, nil
+	}
+}
+
+func (r *records) claim(ctx context.Context, on session, c *backend.Claim) (bool, error) {
+	var guard, user, key any
+	if r.readable {
+		guard, user, key = c.Guard, c.User, c.Key
+	}
+	lease := milliseconds(c.Lease)
+	return changed(on.exec(ctx, r.sql.claim, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
+		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key))
+}
+
+func (r *records) renew(ctx context.Context, on session, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
+	lease := milliseconds(n.Lease)
+	ok, err := changed(on.exec(ctx, r.sql.renew, lease, lease+milliseconds(n.Retention), n.Note, n.Note, id[:], token[:]))
+	if ok || err != nil {
+		return kept(ok), err
+	}
+	// A server that counts only rows whose values differ has counted none where the same millisecond renewed before.
+	seen, err := r.look(ctx, on, id)
+	return kept(seen.under(backend.Pending, token)), err
+}
+
+func (r *records) complete(ctx context.Context, on session, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
+	ok, err := changed(on.exec(ctx, r.sql.complete, milliseconds(c.Retention), present(c.Answer), id[:], token[:]))
+	if ok || err != nil {
+		return kept(ok), err
+	}
+	seen, err := r.look(ctx, on, id)
+	switch {
+	case err != nil:
+		return backend.Grant{}, err
+	case seen.under(backend.Done, token):
+		return backend.Grant{Verdict: backend.Kept, Answer: seen.answer}, nil
+	case seen != nil && seen.state == backend.Done && seen.fingerprint == c.Fingerprint:
+		return seen.replay(), nil
+	default:
+		return kept(false), nil
+	}
+}
+
+func (r *records) release(ctx context.Context, on session, id backend.ID, token backend.Token) (backend.Grant, error) {
+	ok, err := changed(on.exec(ctx, r.sql.release, id[:], token[:]))
+	return kept(ok), err
+}
+
+func (r *records) hold(ctx context.Context, on session, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
+	ok, err := changed(on.exec(ctx, r.sql.hold, note, note, id[:], token[:]))
+	if ok || err != nil {
+		return kept(ok), err
+	}
+	seen, err := r.look(ctx, on, id)
+	return kept(seen.under(backend.Unknown, token)), err
+}
+
+// settled is what Settle answers once the transaction is surely over.
+func (r *records) settled(ctx context.Context, on session, id backend.ID, token backend.Token) (backend.Grant, error) {
+	seen, err := r.look(ctx, on, id)
+	if err != nil || seen == nil || seen.token != token {
+		return kept(false), err
+	}
+	return backend.Grant{Verdict: backend.Kept, Answer: seen.answer}, nil
+}
+
+func changed(rows int64, err error) (bool, error) { return rows > 0, err }
+
+func kept(ok bool) backend.Grant {
+	if ok {
+		return backend.Grant{Verdict: backend.Kept}
+	}
+	return backend.Grant{Verdict: backend.Lost}
+}
+
+// present makes an empty answer a value, since a nil slice would be stored as NULL.
+func present(answer []byte) []byte {
+	if answer == nil {
+		return []byte{}
+	}
+	return answer
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

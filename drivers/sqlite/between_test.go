@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// What a statement finds may not be what was looked at a moment before: it must decide by itself.
+func TestARecordThatChangesBetweenTheLookAndTheWrite(t *testing.T) {
+	t.Parallel()
+	lapsed := func(c backend.Claim) backend.Claim {
+		c.Lease = 0
+		return c
+	}
+	for name, test := range map[string]struct {
+		first     func(backend.Claim) backend.Claim // nil: there is no record
+		hold      bool                              // of the claim that looks
+		meanwhile func(t *testing.T, s backend.Store, owner, rival backend.Claim)
+		want      backend.Grant
+	}{
+		"T1 somebody else claimed": {
+			meanwhile: func(t *testing.T, s backend.Store, _, rival backend.Claim) { begins(t, s, rival, backend.Claimed) },
+			want:      backend.Grant{Verdict: backend.InFlight},
+		},
+		"T1 another request was claimed": {
+			meanwhile: func(t *testing.T, s backend.Store, _, rival backend.Claim) {
+				begins(t, s, otherRequest(rival), backend.Claimed)
+			},
+			want: backend.Grant{Verdict: backend.Mismatch},
+		},
+		"T2 its owner renewed": {
+			first: lapsed,
+			meanwhile: func(t *testing.T, s backend.Store, owner, _ backend.Claim) {
+				g, err := s.Renew(t.Context(), owner.ID, owner.Token, backend.Renewal{Lease: time.Minute})
+				require.NoError(t, err)
+				require.Equal(t, backend.Kept, g.Verdict)
+			},
+			want: backend.Grant{Verdict: backend.InFlight},
+		},
+		"T2 its owner completed": {
+			first:     lapsed,
+			meanwhile: func(t *testing.T, s backend.Store, owner, _ backend.Claim) { completes(t, s, owner, "answer") },
+			want:      backend.Grant{Verdict: backend.Replay, Attempt: 1, Answer: []byte("answer")},
+		},
+		"T2 its owner released": {
+			first: lapsed,
+			meanwhile: func(t *testing.T, s backend.Store, owner, _ backend.Claim) {
+				_, err := s.Release(t.Context(), owner.ID, owner.Token)
+				require.NoError(t, err)
+			},
+			want: backend.Grant{Verdict: backend.Claimed, Attempt: 1},
+		},
+		"T2 it was taken over and has lapsed again": {
+			first: lapsed,
+			meanwhile: func(t *testing.T, s backend.Store, _, rival backend.Claim) {
+				begins(t, s, lapsed(rival), backend.Claimed)
+			},
+			want: backend.Grant{Verdict: backend.Claimed, Attempt: 3},
+		},
+		"T3 its owner renewed": {
+			first: lapsed,
+			hold:  true,
+			meanwhile: func(t *testing.T, s backend.Store, owner, _ backend.Claim) {
+				_, err := s.Renew(t.Context(), owner.ID, owner.Token, backend.Renewal{Lease: time.Minute})
+				require.NoError(t, err)
+			},
+			want: backend.Grant{Verdict: backend.InFlight},
+		},
+		"T3 its owner completed": {
+			first:     lapsed,
+			hold:      true,
+			meanwhile: func(t *testing.T, s backend.Store, owner, _ backend.Claim) { completes(t, s, owner, "answer") },
+			want:      backend.Grant{Verdict: backend.Replay, Attempt: 1, Answer: []byte("answer")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := newFile(t)
+			_, other := openFile(t, file)
+			_, store, tap := openTapped(t, file)
+			owner := claimOf("key")
+			rival, own := again(owner), again(owner)
+			own.Hold = test.hold
+			if test.first != nil {
+				begins(t, other, test.first(owner), backend.Claimed)
+			}
+			meanwhile := func() { test.meanwhile(t, other, owner, rival) }
+			tap.exec.Store(&meanwhile)
+			g, err := store.Begin(t.Context(), own)
+			require.NoError(t, err)
+			require.Nil(t, tap.exec.Load(), "nothing was written")
+			g.Age, g.LeaseLeft = 0, 0
+			require.Equal(t, test.want, g)
+		})
+	}
+}
+
+func TestAHeldRecordThatChangesBeforeItIsResolved(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	_, other := openFile(t, file)
+	_, store, tap := openTapped(t, file)
+	for name, act := range map[string]func(backend.Ref) (backend.Grant, error){
+		"Resolve": func(ref backend.Ref) (backend.Grant, error) {
+			return store.Resolve(t.Context(), ref, backend.Completion{Answer: []byte("late"), Retention: time.Hour})
+		},
+		"Free": func(ref backend.Ref) (backend.Grant, error) { return store.Free(t.Context(), ref) },
+	} {
+		held, later := claimOf(name), again(claimOf(name))
+		begins(t, other, held, backend.Claimed)
+		_, err := other.Hold(t.Context(), held.ID, held.Token, "")
+		require.NoError(t, err)
+		ref := backend.NewRef(held.ID, held.Token)
+		meanwhile := func() { // another operator was faster, and a client came back and was held too
+			g, err := other.Free(t.Context(), ref)
+			require.NoError(t, err)
+			require.Equal(t, backend.Kept, g.Verdict)
+			begins(t, other, later, backend.Claimed)
+			_, err = other.Hold(t.Context(), later.ID, later.Token, "")
+			require.NoError(t, err)
+		}
+		tap.exec.Store(&meanwhile)
+		g, err := act(ref)
+		require.NoError(t, err)
+		require.Equal(t, backend.Lost, g.Verdict, name)
+		begins(t, store, again(held), backend.Held)
+	}
+}
+
+func TestAListThatEndsWithAFullPageSaysSo(t *testing.T) {
+	t.Parallel()
+	_, store := openFile(t, newFile(t))
+	for _, key := range []string{"a", "b", "c", "d"} {
+		begins(t, store, claimOf(key), backend.Claimed)
+	}
+	page, next, err := store.List(t.Context(), backend.Filter{}, backend.Cursor{}, 2)
+	require.NoError(t, err)
+	require.Len(t, page, 2)
+	require.False(t, next.IsZero())
+	page, next, err = store.List(t.Context(), backend.Filter{}, next, 2)
+	require.NoError(t, err)
+	require.Len(t, page, 2)
+	require.True(t, next.IsZero())
+}

@@ -1,0 +1,80 @@
+package httpadapter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// ErrBodyRead says that something read the request's body before the middleware: place idem before what reads the body.
+// All requests would look alike to it and would get each other's answers, so it refuses with 500 and claims nothing.
+var ErrBodyRead = errors.New("httpadapter: the body was read before idem; place idem before what reads the body")
+
+var (
+	errTooLarge   = errors.New("httpadapter: the body is larger than the limit")
+	errUnreadable = errors.New("httpadapter: the body could not be read")
+)
+
+// readBody returns the whole body, or why the request is refused. Where the length is known it is checked before a byte
+// is read, and so before a client that waits for 100 Continue sends one.
+func (m *Middleware) readBody(w http.ResponseWriter, x Exchange) ([]byte, error) {
+	r := x.Request
+	switch {
+	case r.ContentLength > m.maxBody:
+		return nil, errTooLarge
+	case x.BodyRead, r.PostForm != nil, r.MultipartForm != nil:
+		return nil, ErrBodyRead
+	}
+	body, err := readAll(w, r, m.maxBody)
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(body)) < r.ContentLength:
+		return nil, ErrBodyRead
+	}
+	return body, nil
+}
+
+// firstBuffer bounds what is set aside for a body before any of it has come: a header is cheap to send.
+const firstBuffer = 64 << 10
+
+// readAll reads through http.MaxBytesReader on the writer that came in, so that the server closes the connection of a
+// client that sends too much, and so that a smaller limit further out counts.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	from := http.MaxBytesReader(w, r.Body, limit)
+	hint := r.ContentLength
+	if hint < 0 {
+		hint = bytes.MinRead
+	}
+	body := make([]byte, 0, min(hint, firstBuffer)+1) // one more, so that the end is met without growing
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF: //nolint:errorlint // a wrapped EOF is that of something which was cut short
+			return body, nil
+		case err != nil:
+			return nil, readError(err)
+		case len(body) == cap(body):
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+func readError(err error) error {
+	if errors.Is(err, http.ErrBodyReadAfterClose) {
+		return ErrBodyRead
+	}
+	return fmt.Errorf("%w: %w", errUnreadable, err)
+}
+
+// wholeBody is a body that was read already, as the handler gets it.
+type wholeBody struct{ bytes.Reader }
+
+// Close does nothing: there is nothing behind the bytes.
+func (*wholeBody) Close() error { return nil }

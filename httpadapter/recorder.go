@@ -1,0 +1,156 @@
+package httpadapter
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ErrHandlerReturned is what a write gets that comes after the handler returned, from a goroutine that it left behind.
+var ErrHandlerReturned = errors.New("httpadapter: write after the handler returned")
+
+// recorder is the writer that a guarded handler gets. It keeps everything until the answer is stored, and follows
+// net/http in what counts as written.
+//
+// It has none of the optional methods of a ResponseWriter and no Unwrap: a flush that reached the client would tell it
+// of an answer that is not stored yet. http.ResponseController says ErrNotSupported.
+type recorder struct {
+	mu     sync.Mutex
+	header http.Header // the handler's, and read by nobody else once the status is written
+	status int         // 0 until then
+	fields []field     // the header as it was then
+	hidden []string    // names that were set to no value, which keeps net/http from adding one
+	body   []byte
+	closed bool
+
+	room [8]field
+}
+
+// field is one line of a header.
+type field struct{ name, value string }
+
+// begin makes the recorder ready. A handler sees what was put into the header further out, as it would without us.
+func (rec *recorder) begin(outer http.Header) {
+	rec.header = make(http.Header, len(outer)+4)
+	for name, values := range outer {
+		rec.header[name] = slices.Clone(values)
+	}
+}
+
+// Header returns the header that the handler fills. Changes after the status was written have no effect.
+func (rec *recorder) Header() http.Header { return rec.header }
+
+// WriteHeader takes the first final status. Informational ones (1xx) are dropped: nothing is sent before the answer is
+// stored. It panics on a status that cannot be sent, as net/http does.
+func (rec *recorder) WriteHeader(status int) {
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("httpadapter: invalid WriteHeader code %d", status))
+	}
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if status >= 200 {
+		rec.writeHeader(status)
+	}
+}
+
+func (rec *recorder) writeHeader(status int) {
+	if rec.status != 0 {
+		return
+	}
+	rec.status, rec.fields = status, rec.room[:0]
+	for name, values := range rec.header {
+		if !forwarded(name) {
+			continue
+		}
+		if len(values) == 0 {
+			rec.hidden = append(rec.hidden, name)
+		}
+		for _, v := range values {
+			rec.fields = append(rec.fields, field{name, v})
+		}
+	}
+}
+
+// forwarded is false for what says how an answer travels, which whoever sends it decides. An answer with a known length
+// has no trailers.
+func forwarded(name string) bool {
+	return name != "Transfer-Encoding" && name != "Trailer" && !strings.HasPrefix(name, http.TrailerPrefix)
+}
+
+// Write keeps a copy of p.
+func (rec *recorder) Write(p []byte) (int, error) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if err := rec.writable(len(p)); err != nil {
+		return 0, err
+	}
+	if rec.body == nil {
+		rec.body = make([]byte, 0, len(p)+blockRoom)
+	}
+	rec.body = append(rec.body, p...)
+	return len(p), nil
+}
+
+// WriteString is Write without a conversion.
+func (rec *recorder) WriteString(s string) (int, error) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if err := rec.writable(len(s)); err != nil {
+		return 0, err
+	}
+	if rec.body == nil {
+		rec.body = make([]byte, 0, len(s)+blockRoom)
+	}
+	rec.body = append(rec.body, s...)
+	return len(s), nil
+}
+
+func (rec *recorder) writable(size int) error {
+	if rec.closed {
+		return ErrHandlerReturned
+	}
+	rec.writeHeader(http.StatusOK)
+	if size > 0 && !hasBody(rec.status) {
+		return http.ErrBodyNotAllowed
+	}
+	return nil
+}
+
+// hasBody says whether an answer with this status has a body (RFC 9110, section 6.4.1).
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// finish ends the recording. A content type that net/http would guess is guessed now, so that replays have the same.
+func (rec *recorder) finish() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.writeHeader(http.StatusOK)
+	rec.closed = true
+	if len(rec.body) > 0 && !rec.named("Content-Type") && !rec.named("Content-Encoding") {
+		rec.fields = append(rec.fields, field{"Content-Type", http.DetectContentType(rec.body)})
+	}
+}
+
+func (rec *recorder) named(name string) bool {
+	is := func(f field) bool { return f.name == name }
+	return slices.ContainsFunc(rec.fields, is) || slices.Contains(rec.hidden, name)
+}
+
+// deliver sends what was recorded. An error of the writer means that the client is gone; the answer is stored, so a
+// retry gets it.
+func (rec *recorder) deliver(w http.ResponseWriter, method string) {
+	h := w.Header()
+	clear(h)
+	l := lines{header: h, values: make([]string, 0, len(rec.fields)+1)}
+	for _, f := range rec.fields {
+		l.add(f.name, f.value)
+	}
+	for _, name := range rec.hidden {
+		h[name] = nil
+	}
+	l.send(w, method, rec.status, rec.body)
+}
