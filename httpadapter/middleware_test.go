@@ -105,6 +105,7 @@ func TestTheOrderOfRefusals(t *testing.T) {
 		{"the header is absent", without("Idempotency-Key"), 400, idem.CodeMissingKey},
 		{"the header's syntax", header("Idempotency-Key", `"`), 400, idem.CodeInvalidKey},
 		{"the user", without(userHeader), 401, idem.CodeMissingUser},
+		{"a user that cannot be one", header(userHeader, "a\x01"), 401, idem.CodeInvalidUser},
 		{"the length that was announced", func(r *http.Request) { r.ContentLength = 1 << 30 }, 413, httpadapter.CodeBodyTooLarge},
 		{"a body that was read", func(r *http.Request) { r.PostForm = map[string][]string{} }, 500, httpadapter.CodeBodyRead},
 		{"a body that cannot be read", func(r *http.Request) { r.Body = io.NopCloser(broken{}) }, 400, httpadapter.CodeBodyUnreadable},
