@@ -31,11 +31,7 @@ func DoTx[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user User, 
 func DoTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user User, req Req,
 	fn func(context.Context, Tx, Req) (Resp, error), opts ...CallOption,
 ) (Result[Resp], error) {
-	store, s, err := prepareTx[Tx](g, opts)
-	if err != nil {
-		return Result[Resp]{}, err
-	}
-	typed, err := newTypedCall[Req, Resp](s, req, fn != nil)
+	store, typed, err := prepareTx[Tx, Req, Resp](g, req, fn != nil, opts)
 	if err != nil {
 		return Result[Resp]{}, err
 	}
@@ -48,7 +44,7 @@ func DoTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user 
 		})
 	}
 	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, current, req) })
-	return typed.result(g.execTx(ctx, s, call, t))
+	return typed.result(g.execTx(ctx, typed.s, call, t))
 }
 
 // JoinTx is DoTx inside a transaction of the caller's own, who commits: the answer counts once his Commit succeeded, and
@@ -70,11 +66,7 @@ func JoinTx[Tx, Req, Resp any](ctx context.Context, g *Guard, tx Tx, key Key, us
 func JoinTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, tx Tx, key Key, user User, req Req,
 	fn func(context.Context, Tx, Req) (Resp, error), opts ...CallOption,
 ) (Result[Resp], error) {
-	store, s, err := prepareTx[Tx](g, opts)
-	if err != nil {
-		return Result[Resp]{}, err
-	}
-	typed, err := newTypedCall[Req, Resp](s, req, fn != nil)
+	store, typed, err := prepareTx[Tx, Req, Resp](g, req, fn != nil, opts)
 	if err != nil {
 		return Result[Resp]{}, err
 	}
@@ -83,11 +75,11 @@ func JoinTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, tx Tx, key K
 		return Result[Resp]{}, fmt.Errorf("%w: %w", ErrNoTransactions, err)
 	}
 	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, tx, req) })
-	return typed.result(g.execJoined(ctx, s, call, joined))
+	return typed.result(g.execJoined(ctx, typed.s, call, joined))
 }
 
-// prepareTx returns the store as the transactor that the call asks for, and the settings of the call.
-func prepareTx[T any](g *Guard, opts []CallOption) (backend.Transactor[T], *settings, error) {
+// prepareTx returns the store as the transactor that the call asks for, and the call.
+func prepareTx[T, Req, Resp any](g *Guard, req Req, hasFn bool, opts []CallOption) (backend.Transactor[T], *typedCall[Resp], error) {
 	if err := g.ready(); err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +92,11 @@ func prepareTx[T any](g *Guard, opts []CallOption) (backend.Transactor[T], *sett
 			ErrNoTransactions, reflect.TypeFor[T](), g.store, transactionType(g.store))
 	}
 	s, err := g.with(opts)
-	return store, s, err
+	if err != nil {
+		return nil, nil, err
+	}
+	typed, err := newTypedCall[Req, Resp](s, req, hasFn)
+	return store, typed, err
 }
 
 func wrongGuarantee(call string, g *Guard) error {
