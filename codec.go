@@ -50,6 +50,26 @@ func (jsonCodec) Decode(data []byte, into any) error {
 	return nil
 }
 
+// codecFault says why a codec failed, in words that hold nothing of the answer. What the codec itself said may repeat it,
+// as encoding/json does, and is left out.
+func codecFault(doing string, c Codec, v any, err error) error {
+	var (
+		badType   *json.UnmarshalTypeError
+		badSyntax *json.SyntaxError
+		noType    *json.UnsupportedTypeError
+	)
+	where := ""
+	switch {
+	case errors.As(err, &badType):
+		where = fmt.Sprintf(": field %q does not fit %v", badType.Field, badType.Type)
+	case errors.As(err, &badSyntax):
+		where = fmt.Sprintf(": syntax at byte %d", badSyntax.Offset)
+	case errors.As(err, &noType):
+		where = fmt.Sprintf(": %v", noType.Type)
+	}
+	return fmt.Errorf("idem: the codec %q failed %s %T%s (%T)", c.Name(), doing, v, where, err)
+}
+
 // WithCodec replaces the JSON codec.
 func WithCodec(c Codec) Option {
 	return option(func(s *settings) error {
@@ -125,7 +145,7 @@ func (s *settings) decodeError(payload []byte) error {
 	}
 	decoded, err := s.errorCodec.Decode(data)
 	if err != nil {
-		return fmt.Errorf("%w: the error codec %q: %w", ErrCorrupt, name, err)
+		return fmt.Errorf("%w: the error codec %q failed (%T)", ErrCorrupt, name, err)
 	}
 	if decoded == nil {
 		return fmt.Errorf("%w: the error codec %q decoded a nil error", ErrCorrupt, name)

@@ -309,8 +309,13 @@ func (g *Guard) refused(ctx context.Context, err error) error {
 
 // storeError returns err if it is the store's, for the observer: an error of the caller or of fn is not shown there.
 func storeError(err error) error {
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrVersion) {
-		return err
+	if back := (*rollback)(nil); errors.As(err, &back) {
+		return ErrConflict // the store found it in fn's own error
+	}
+	for _, ours := range []error{ErrUnavailable, ErrCorrupt, ErrVersion, ErrConflict, ErrCommitUnknown} {
+		if errors.Is(err, ours) {
+			return err
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (r *run) tryTx(ctx context.Context) (backend.Grant, error) {
 		if !errors.Is(err, ErrConflict) || restart == maxRestarts || !pause(ctx, restart+1) {
 			return backend.Grant{}, r.txError(ctx, err)
 		}
-		r.observe(Event{Kind: EventRestarted, Attempt: r.attempt.Number, Err: err})
+		r.observe(Event{Kind: EventRestarted, Attempt: r.attempt.Number, Err: storeError(err)})
 	}
 }
 

@@ -58,10 +58,10 @@ func (t *typedCall[Resp]) answer(value Resp, err error) Answer {
 func (t *typedCall[Resp]) encode(value Resp) ([]byte, error) {
 	payload, err := t.s.codec.Encode(value)
 	if err != nil {
-		return nil, fmt.Errorf("encoding %T: %w", value, err)
+		return nil, codecFault("to encode", t.s.codec, value, err)
 	}
 	if err := t.s.codec.Decode(payload, &t.decoded); err != nil {
-		return nil, fmt.Errorf("decoding %T: %w", value, err)
+		return nil, codecFault("to decode", t.s.codec, value, err)
 	}
 	t.copied = true
 	return payload, nil
@@ -85,7 +85,7 @@ func (t *typedCall[Resp]) result(out Outcome, err error) (Result[Resp], error) {
 	if err := t.s.codec.Decode(out.Payload, &res.Value); err != nil {
 		var none Resp
 		res.Value = none
-		return res, fmt.Errorf("%w: decoding %T: %w", ErrCorrupt, none, err)
+		return res, fmt.Errorf("%w: %w", ErrCorrupt, codecFault("to decode", t.s.codec, none, err))
 	}
 	return res, nil
 }

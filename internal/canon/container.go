@@ -134,7 +134,7 @@ func (n *node) entries(v reflect.Value) ([]entry, reflect.Value, *Error) {
 	for iter := v.MapRange(); iter.Next(); {
 		key, err := n.key(iter.Key())
 		if err != nil {
-			return nil, values, (&node{typ: n.typ.Key(), method: "MarshalText"}).failed(err).under("[key]")
+			return nil, values, (&node{typ: n.typ.Key(), method: "MarshalText"}).failed().under("[key]")
 		}
 		values.Index(len(entries)).SetIterValue(iter)
 		entries = append(entries, entry{key, len(entries)})

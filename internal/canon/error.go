@@ -13,21 +13,13 @@ type Error struct {
 	Path   string // Go names from the request's type down: Order.Lines[].price
 	Type   string // the type of what stands there
 	Reason string
-
-	cause error
 }
 
 // Error returns path, type and reason in one line.
 func (e *Error) Error() string { return e.Path + " (" + e.Type + "): " + e.Reason }
 
-// Unwrap returns ErrRequest and, where encoding/json or the request's own method failed, that error. The text of the
-// latter may hold values, so Error does not repeat it.
-func (e *Error) Unwrap() []error {
-	if e.cause == nil {
-		return []error{ErrRequest}
-	}
-	return []error{ErrRequest, e.cause}
-}
+// Unwrap returns ErrRequest. What encoding/json or a method of the request said is left out: it may hold values.
+func (*Error) Unwrap() error { return ErrRequest }
 
 // longPath is where a path stops to grow at its upper end: a value that contains itself would make a long one.
 const longPath = 200

@@ -91,7 +91,7 @@ func (p *plan) marshal(v any) ([]byte, *Error) {
 	}
 	out, err := json.Marshal(v)
 	if err != nil {
-		return nil, p.root.failed(err)
+		return nil, p.root.failed()
 	}
 	return out, nil
 }

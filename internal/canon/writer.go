@@ -36,14 +36,14 @@ func (w *writer) leaf(n *node, v reflect.Value) *Error {
 	}
 	text, err := json.Marshal(whole.Interface())
 	if err != nil {
-		return n.failed(err)
+		return n.failed()
 	}
 	w.out = append(w.out, text...)
 	return nil
 }
 
 // failed says what encoding/json could not write, in words that hold no value.
-func (n *node) failed(cause error) *Error {
+func (n *node) failed() *Error {
 	reason := "encoding/json cannot write this value"
 	switch {
 	case n.method != "":
@@ -53,9 +53,7 @@ func (n *node) failed(cause error) *Error {
 	case n.typ.Kind() == reflect.Float32 || n.typ.Kind() == reflect.Float64:
 		reason = "not a finite number"
 	}
-	e := refuse(n.typ, reason)
-	e.cause = cause
-	return e
+	return refuse(n.typ, reason)
 }
 
 // ownText is leaf for a type with a MarshalText, whose result is a string like any other.
@@ -69,7 +67,7 @@ func (w *writer) ownText(n *node, v reflect.Value) *Error {
 	}
 	text, err := whole.Interface().(encoding.TextMarshaler).MarshalText()
 	if err != nil {
-		return n.failed(err)
+		return n.failed()
 	}
 	return w.str(n, string(text))
 }
