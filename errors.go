@@ -64,7 +64,8 @@ var (
 	// ErrCommitUnknown: COMMIT was sent and it is not known whether it took effect. Retry with the same key.
 	ErrCommitUnknown = backend.ErrCommitUnknown
 
-	// ErrConflict: in JoinTx, the database gave another transaction precedence. Roll yours back and repeat it.
+	// ErrConflict: the database gave other transactions precedence. In JoinTx: roll yours back and repeat it. From DoTx,
+	// which has repeated it already: nothing happened; retry with the same key.
 	ErrConflict = backend.ErrConflict
 
 	// ErrWrongGuarantee: Do was called on a Tx guard, or DoTx or JoinTx on another.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/idem-go/idem/backend"
 	"github.com/idem-go/idem/backend/memtest"
 )
 
@@ -32,5 +33,21 @@ func TestNoRoomRemainsWhenTheLastHasLeft(t *testing.T) {
 				require.Empty(t, g.rooms.open)
 			})
 		})
+	}
+}
+
+func TestAWaiterOnHisWayInTakesWhatWasShared(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		g := new(Guard)
+		first, second := g.rooms.enter(roomID{}), g.rooms.enter(roomID{})
+		require.Same(t, first, second)
+		<-first.turn
+		g.rooms.share(roomID{}, first, backend.Grant{Verdict: backend.Replay})
+		g.rooms.leave(roomID{}, first, true)
+		w := &waiter{g: g, room: second, over: time.NewTimer(time.Minute)}
+		grant, done := w.turn(t.Context(), &backend.Grant{})
+		require.True(t, done, "there is nothing to ask any more")
+		require.Equal(t, backend.Replay, grant.Verdict)
 	}
 }

@@ -223,6 +223,8 @@ func (r *run) txError(ctx context.Context, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, ErrConflict):
+		return fmt.Errorf("%w, %d times in a row: %w", ErrConflict, r.attempt.Rerun+1, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

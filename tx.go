@@ -19,7 +19,7 @@ import (
 //
 // A duplicate of a call that is still uncommitted gets ErrInFlight at once, wherever the database can tell.
 //
-// Errors: those of Do, ErrNoTransactions, and ErrCommitUnknown.
+// Errors: those of Do, ErrNoTransactions, ErrConflict and ErrCommitUnknown.
 func DoTx[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user User, req Req,
 	fn func(context.Context, Tx, Req) (Resp, error), opts ...CallOption,
 ) (Resp, error) {

@@ -58,7 +58,18 @@ func (rs *rooms) leave(id roomID, rm *room, leading bool) {
 	}
 }
 
-// share gives everybody in the room the same grant. Who comes later gets a new room.
+// hasShared reports whether the room has an answer for everybody. Once it has, whoever gets the turn has nothing to ask.
+func (rm *room) hasShared() bool {
+	select {
+	case <-rm.shared:
+		return true
+	default:
+		return false
+	}
+}
+
+// share gives everybody in the room the same grant. Who comes later gets a new room. Only who leads may share, and only he
+// who found nothing shared when he began to lead.
 func (rs *rooms) share(id roomID, rm *room, grant backend.Grant) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -144,9 +155,13 @@ func (w *waiter) turn(ctx context.Context, last *backend.Grant) (grant backend.G
 		case <-ctx.Done():
 			return *last, true
 		case <-w.room.turn:
-			w.lead(ctx)
-			return backend.Grant{}, false // what happened before the watch began must be seen
+			w.leading = true
 		}
+		if w.room.hasShared() { // who led has shared the answer and handed the turn over
+			return w.room.grant, true
+		}
+		w.watch(ctx)
+		return backend.Grant{}, false // what happened before the watch began must be seen
 	}
 	poll := time.NewTimer(w.delay(last.LeaseLeft))
 	defer poll.Stop()
@@ -162,9 +177,8 @@ func (w *waiter) turn(ctx context.Context, last *backend.Grant) (grant backend.G
 	return backend.Grant{}, false
 }
 
-// lead makes this call the one that asks, and has the store tell it of changes if it can.
-func (w *waiter) lead(ctx context.Context) {
-	w.leading = true
+// watch has the store tell of changes, if it can, to the call that asks.
+func (w *waiter) watch(ctx context.Context) {
 	n, ok := w.g.store.(backend.Notifier)
 	if !ok {
 		return

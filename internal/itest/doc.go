@@ -1,0 +1,27 @@
+// Package itest proves on real storage, with real processes, what the other modules' tests prove in memory: that the
+// guarantees hold when processes are killed and paused, that one key runs once however many ask, and that nothing
+// secret comes out. It has tests only, and is never released. They need a Unix.
+//
+// # Backends
+//
+// Every test runs on every row of the table systems. A backend that joins it says how its storage is made and opened,
+// and how effects are counted in it; nothing else here knows which backend it is.
+//
+// # Processes
+//
+// Processes are children of the test binary, which TestMain turns into a child where the environment says so. A child
+// reads orders from its standard input and writes reports to its standard output, both a line of JSON each. It stops
+// at a named point when its order says so, reports that, and goes on when it is told to; that is where it is killed.
+// The points are in fn, and in a store that stands around the real one; the product has no hooks for tests. A child
+// ends with its standard input, so none outlives its parent.
+//
+// # Deadlines
+//
+// That a killed attempt blocks its key for no more than its lease and a second is checked as it is promised. What the
+// machine itself stood still meanwhile, as a clock of ours sees by the scheduler and the disk, is not counted.
+//
+// # Counts
+//
+// IDEM_TEST_TIMES multiplies how many kills, stops and rounds there are, and -short divides them by ten. The last lines
+// say how many there were.
+package itest

@@ -1,0 +1,234 @@
+package itest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem"
+	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
+	"github.com/idem-go/idem/drivers/sqlite"
+)
+
+// sqliteScenes are what a SQLite file and its driver have to say.
+var sqliteScenes = []scene{
+	{"a SQLite answer and its replay", idem.CodeNone, func(a *actor) error {
+		g := a.sqlite().guard()
+		require.NoError(a, a.do(g, succeeds))
+		return a.do(g, succeeds)
+	}},
+	{"a SQLite mismatch", idem.CodeMismatch, func(a *actor) error {
+		g := a.sqlite().guard()
+		require.NoError(a, a.do(g, succeeds, idem.Operation("other")))
+		return a.do(g, succeeds)
+	}},
+	{"a user who is not in the table of users", idem.CodeInvalidUser, func(a *actor) error {
+		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
+		return a.do(f.guard(), succeeds)
+	}},
+	{"a user who is not in the table of users, in a transaction", idem.CodeInvalidUser, func(a *actor) error {
+		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
+		return f.doTx(`SELECT 1`)
+	}},
+	{"a user who leaves while his call runs", idem.CodeLeaseLost, func(a *actor) error {
+		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
+		f.exec(`INSERT INTO users VALUES (?)`, markUser)
+		return a.do(f.guard(), func(context.Context, charge) (receipt, error) {
+			f.exec(`DELETE FROM users`)
+			return answered, nil
+		})
+	}},
+	{"a transaction that repeats itself", idem.CodeNone, func(a *actor) error {
+		f := a.sqlite()
+		require.NoError(a, f.doTx(`CREATE TABLE effects (body TEXT UNIQUE)`))
+		return f.doTx(`SELECT 1`)
+	}},
+	{"a constraint that is checked at COMMIT", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite()
+		f.exec(`CREATE TABLE parents (id TEXT PRIMARY KEY)`)
+		f.exec(`CREATE TABLE children (parent TEXT REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)`)
+		return f.doTx(`INSERT INTO children VALUES (?)`, markBody)
+	}},
+	{"a SQLite transaction that is over", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite()
+		tx, err := f.db.BeginTxx(a.Context(), nil)
+		require.NoError(a, err)
+		require.NoError(a, tx.Rollback())
+		_, err = idem.JoinTx(a.Context(), f.guard(idem.Tx), tx, markKey, markUser, marked, func(context.Context, *sqlx.Tx, charge) (receipt, error) {
+			return answered, nil
+		})
+		return err
+	}},
+	{"a writer that does not let go", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite(sqlite.BusyTimeout(time.Millisecond))
+		defer f.lock()()
+		return a.do(f.guard(), succeeds)
+	}},
+	{"a writer that does not let go of a transaction", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite(sqlite.BusyTimeout(time.Millisecond))
+		defer f.lock()()
+		return f.doTx(`SELECT 1`)
+	}},
+	{"a call inside of a transaction of the same file", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite()
+		outer, g := f.guard(idem.Tx), f.guard()
+		_, err := idem.DoTx(a.Context(), outer, markKey+"-outer", markUser, marked, func(ctx context.Context, _ *sqlx.Tx, req charge) (receipt, error) {
+			return idem.Do(ctx, g, markKey, markUser, req, succeeds)
+		})
+		return err
+	}},
+	{"a table that is gone", idem.CodeUnavailable, after(`DROP TABLE idem_records`)},
+	{"a trigger that refuses", idem.CodeUnavailable, after(`CREATE TRIGGER no BEFORE INSERT ON idem_records BEGIN SELECT RAISE(ABORT, 'no'); END`)},
+	{"a column too many", idem.CodeUnavailable, after(`ALTER TABLE idem_records RENAME COLUMN token TO tokens`)},
+	{"a file that is full", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite(sqlite.Conns(1))
+		f.exec(`PRAGMA max_page_count = 1`) // as many as there are now: a small record finds room in them
+		_, err := idem.DoTx(a.Context(), f.guard(idem.Tx), markKey, markUser, marked, func(context.Context, *sqlx.Tx, charge) (receipt, error) {
+			return receipt{ID: strings.Repeat(markAnswer, 50_000)}, nil
+		})
+		return err
+	}},
+	{"a file that may not be written", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite(sqlite.Conns(1))
+		f.exec(`PRAGMA query_only = 1`)
+		return a.do(f.guard(), succeeds)
+	}},
+	{"a file that is none", idem.CodeOther, func(a *actor) error {
+		file := filepath.Join(a.TempDir(), "none.db")
+		require.NoError(a, os.WriteFile(file, []byte(markPassword+" is not a database, whatever its name says"), 0o600))
+		_, err := backend.Open(a.Context(), "sqlite:"+file)
+		return err
+	}},
+	{"a short token", idem.CodeCorrupt, after(`UPDATE idem_records SET token = x'01'`)},
+	{"a short fingerprint", idem.CodeCorrupt, after(`UPDATE idem_records SET fingerprint = substr(fingerprint, 2)`)},
+	{"an unknown state", idem.CodeCorrupt, after(`UPDATE idem_records SET state = 7`)},
+	{"an attempt before the first", idem.CodeCorrupt, after(`UPDATE idem_records SET attempt = 0`)},
+	{"an answer that is not there", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = NULL`)},
+	{"an answer that is cut short", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = substr(answer, 1, length(answer) - 1)`)},
+	{"an answer that is longer", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = CAST(answer || 'x' AS BLOB)`)},
+	{"an answer of a later version", idem.CodeVersion, after(`UPDATE idem_records SET answer = CAST(x'09' || substr(answer, 2) AS BLOB)`)},
+	{"a note that is no text", idem.CodeNone, after(`UPDATE idem_records SET note = CAST(x'ff' AS TEXT)`)},
+	{"a database that is closed", idem.CodeUnavailable, func(a *actor) error {
+		f := a.sqlite()
+		g := f.guard()
+		require.NoError(a, a.do(g, succeeds))
+		require.NoError(a, f.db.Close())
+		f.everything(g)
+		_ = f.doTx(`SELECT 1`)
+		return a.do(g, succeeds)
+	}},
+	{"a pruner on a database that is closed", idem.CodeContextCanceled, func(a *actor) error {
+		f := a.sqlite()
+		require.NoError(a, f.db.Close())
+		ctx, stop := context.WithCancel(a.Context())
+		over := make(chan error, 1)
+		go func() { over <- f.guard().RunPruner(ctx, time.Minute) }()
+		a.until(idem.EventPruneFailed)
+		stop()
+		return <-over
+	}},
+}
+
+// after does something to the file that has the answer of the marked call, asks an operator's questions and calls again,
+// with the answer stored and with a key of its own.
+func after(statement string) func(*actor) error {
+	return func(a *actor) error {
+		f := a.sqlite()
+		g := f.guard()
+		require.NoError(a, a.do(g, succeeds))
+		f.exec(statement)
+		f.everything(g)
+		_, err := idem.Do(a.Context(), g, markKey+"-2", markUser, marked, succeeds)
+		if err != nil {
+			return err
+		}
+		return a.do(g, succeeds)
+	}
+}
+
+// scenery is an actor with a SQLite file.
+type scenery struct {
+	*actor
+	db    *sqlx.DB
+	store *tappedSQL
+	file  string
+}
+
+func (a *actor) sqlite(opts ...sqlite.Option) *scenery {
+	a.Helper()
+	file := filepath.Join(a.TempDir(), "records.db")
+	db, store, err := sqlite.Open(a.Context(), file, opts...)
+	require.NoError(a, err)
+	a.Cleanup(func() { _ = db.Close() })
+	return &scenery{actor: a, db: db, store: &tappedSQL{store, a.canary}, file: file}
+}
+
+func (f *scenery) guard(opts ...idem.GuardOption) *idem.Guard { return f.actor.guard(f.store, opts...) }
+
+func (f *scenery) exec(statement string, args ...any) {
+	f.Helper()
+	_, err := f.db.ExecContext(f.Context(), statement, args...)
+	require.NoError(f, err)
+}
+
+// lock takes SQLite's one lock, through a pool of its own, until it is given back.
+func (f *scenery) lock() (unlock func()) {
+	f.Helper()
+	other, err := openBeside("sqlite:" + f.file)
+	require.NoError(f, err)
+	tx, err := other.BeginTxx(f.Context(), nil)
+	require.NoError(f, err)
+	return func() {
+		require.NoError(f, tx.Rollback())
+		require.NoError(f, other.Close())
+	}
+}
+
+// doTx makes the marked call, whose fn runs one statement.
+func (f *scenery) doTx(statement string, args ...any) error {
+	_, err := idem.DoTx(f.Context(), f.guard(idem.Tx), markKey, markUser, marked, func(ctx context.Context, tx *sqlx.Tx, _ charge) (receipt, error) {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return answered, err
+	})
+	return f.canary.hear(err)
+}
+
+// everything asks what an operator can ask. Some of it fails, each scene its own.
+func (f *scenery) everything(g *idem.Guard) {
+	ctx := f.Context()
+	_, err := g.Lookup(ctx, markKey, markUser)
+	_ = f.canary.hear(err)
+	_, _, err = g.List(ctx, idem.Filter{User: markUser}, idem.Cursor{})
+	_ = f.canary.hear(err)
+	_, err = g.Check(ctx)
+	_ = f.canary.hear(err)
+	_, err = g.Prune(ctx)
+	_ = f.canary.hear(err)
+	_, err = g.ForgetUser(ctx, markUser+"-other")
+	_ = f.canary.hear(err)
+	_ = f.canary.hear(g.Forget(ctx, markKey+"-other", markUser))
+}
+
+type tappedSQL struct {
+	*sqlbackend.Store
+	canary *canary
+}
+
+func (s *tappedSQL) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
+	s.canary.claimed(c)
+	return s.Store.Begin(ctx, c)
+}
+
+func (s *tappedSQL) InTx(ctx context.Context, c backend.Claim, run func(context.Context, *sqlx.Tx, backend.TxStore) error) (backend.Grant, error) {
+	s.canary.claimed(c)
+	return s.Store.InTx(ctx, c, run)
+}
