@@ -197,18 +197,6 @@ func TestJSONAppends(t *testing.T) {
 	require.Equal(t, `{"y":1}`, string(first), "the result is not used again")
 }
 
-// pooled is whether what is put into a pool can be expected to come out again.
-var pooled = true
-
-func TestJSONAllocatesNothingWhereThereIsRoom(t *testing.T) {
-	if !pooled {
-		t.Skip("the race detector empties pools")
-	}
-	src := order(1 << 10)
-	dst := make([]byte, 0, len(src))
-	require.LessOrEqual(t, testing.AllocsPerRun(200, func() { _, _ = JSON(dst, src) }), 2.0)
-}
-
 // Texts that cost much where members are compared pairwise, or moved once for every level that they stand in: a quadratic
 // way through one of them takes minutes, which the time-out of go test ends. BenchmarkAdversaries measures them.
 func TestTextsMadeToBeSlowAreReadAllTheSame(t *testing.T) {
