@@ -14,6 +14,7 @@ type transaction struct {
 	in     func(ctx context.Context, c backend.Claim, body func(context.Context, backend.TxStore) error) (backend.Grant, error)
 	settle func(context.Context, backend.ID, backend.Token) (backend.Grant, error)
 
+	ran    bool    // fn has returned
 	answer Answer  // what fn returned last
 	out    Outcome // what the call returns, once fn ran
 	err    error
@@ -79,6 +80,7 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 	r.lease.sent = time.Now()
 	begin := time.AfterFunc(budget, func() { cancel(errBudget) })
 	defer begin.Stop()
+	r.tx.ran = false
 	grant, err := r.tx.in(inner, r.claim, func(ctx context.Context, s backend.TxStore) error {
 		begin.Stop()
 		if r.s.detached {
@@ -86,6 +88,9 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 		}
 		return r.inTx(ctx, s)
 	})
+	if err == nil && grant.Verdict == backend.Claimed && !r.tx.ran {
+		return backend.Grant{}, fmt.Errorf("%w: the store claimed and ran nothing", ErrUnavailable)
+	}
 	if err == nil && grant.Verdict == backend.Claimed {
 		r.tx.out.Attempt = max(1, grant.Attempt)
 		r.observe(Event{Kind: r.tx.stored(), Attempt: r.tx.out.Attempt})
@@ -96,6 +101,7 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 // inTx runs fn and stores its answer, inside the transaction.
 func (r *run) inTx(ctx context.Context, s backend.TxStore) error {
 	answer := r.callTx(ctx, 1)
+	r.tx.ran = true
 	r.tx.answer, r.tx.out, r.tx.err = answer, r.outcome(answer), nil
 	if d := r.s.dispositionOf(answer); d != Keep || answer.Err != nil {
 		return &rollback{disposition: d, fnErr: answer.Err}

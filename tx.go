@@ -17,7 +17,9 @@ import (
 // keep writes together with a refusal, return the refusal as a value. Where the database rolls the transaction back in
 // favour of another, the whole is run again, at most 10 times: fn must have no effect outside the transaction.
 //
-// A duplicate of a call that is still uncommitted gets ErrInFlight at once, wherever the database can tell.
+// A duplicate of a call that is still uncommitted gets ErrInFlight at once, wherever the database can tell. So may another
+// request under the same key, since what it would be compared with is not visible yet: it gets ErrMismatch once the first
+// has committed.
 //
 // Errors: those of Do, ErrNoTransactions, ErrConflict and ErrCommitUnknown.
 func DoTx[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user User, req Req,

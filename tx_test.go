@@ -543,3 +543,16 @@ type cascadingTx struct{ backend.TxStore }
 func (cascadingTx) Complete(context.Context, backend.ID, backend.Token, backend.Completion) (backend.Grant, error) {
 	return backend.Grant{Verdict: backend.Lost}, nil
 }
+
+func TestAStoreThatClaimsAndRunsNothingIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, idleStore{new(memtest.Store)}, idem.Tx)
+	_, err := idem.DoTx(t.Context(), g, "k", "u", five, new(ledger).write)
+	require.ErrorIs(t, err, idem.ErrUnavailable)
+}
+
+type idleStore struct{ *memtest.Store }
+
+func (idleStore) InTx(context.Context, backend.Claim, func(context.Context, *memtest.Tx, backend.TxStore) error) (backend.Grant, error) {
+	return backend.Grant{Verdict: backend.Claimed, Attempt: 1}, nil
+}

@@ -52,7 +52,7 @@ func (p *Problem) write(w http.ResponseWriter) {
 		sent.Title = http.StatusText(sent.Status)
 	}
 	body, _ := json.Marshal(&sent) // text and numbers alone
-	body = append(body, '\n') // for whoever reads it in a terminal
+	body = append(body, '\n')      // for whoever reads it in a terminal
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Content-Language", "Etag", "Last-Modified"} {
 		h.Del(name)

@@ -8,8 +8,8 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// Dialect says which database a Store talks to. Make one with [SQLite]. A Dialect may be used for any number of stores,
-// also concurrently.
+// Dialect says which database a Store talks to. Make one with [SQLite], [Postgres] or [MySQL]. A Dialect may be used for
+// any number of stores, also concurrently.
 //
 // It owns whole operations, not words, wherever databases take different ways to the same answer; what they share is
 // text with the few differing words filled in, built once by New.
@@ -47,6 +47,7 @@ type words struct {
 	migrations string // the directory of the schema
 	quote      string // around an identifier
 	bind       int    // how sqlx writes a parameter: sqlx.QUESTION, sqlx.DOLLAR
+	clock      string // what a statement that uses now begins with, where that is needed
 	now        string // the database's clock now, not at the transaction's start, in milliseconds since 1970
 	within     string // a condition on the two ends of a span, of which the second belongs to it
 }
@@ -75,6 +76,11 @@ type engine interface {
 
 	// classify says what an error means, also a wrapped one.
 	classify(error) class
+}
+
+// asker is an engine that New lets ask the server what it can do, before it is used.
+type asker interface {
+	askServer(context.Context) error
 }
 
 // class is what an error of the database means to a caller. The zero value: nothing is known.

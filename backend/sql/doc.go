@@ -22,4 +22,13 @@
 // [Store] is a [backend.Transactor] of *sqlx.Tx: with idem.DoTx the claim, the effect and the answer commit together.
 // The function must write through the transaction that it is given. On SQLite, which has one writer, writing through
 // the pool instead waits for the very transaction that waits for the function, until busy_timeout ends it.
+//
+// On PostgreSQL a claim in a transaction takes a transaction's advisory lock for its record, so that a duplicate is told
+// at once that it is in flight. What the claim of that transaction is, nobody can see yet: also another request with the
+// same key is in flight then, and a mismatch only after the commit. A claim outside of a transaction has no such lock,
+// and waits for an open transaction of the same record; idem keeps the two apart by a guard's guarantee.
+//
+// On MySQL a claim in a transaction does not wait for a lock: a duplicate is told at once that it is in flight, also where
+// it is another request with the same key, which nobody can see yet. A function that gets error 1213 must return it: the
+// server has rolled the whole transaction back, and would take what follows as statements of their own.
 package sqlbackend

@@ -138,6 +138,9 @@ func (s *Store) Resolve(ctx context.Context, ref backend.Ref, c backend.Completi
 	id := ref.ID()
 	return s.write(ctx, "resolve", func(ctx context.Context, on session) (backend.Grant, error) {
 		token, ok, err := s.shown(ctx, on, ref)
+		if err == nil && ok {
+			err = s.records.fits(c.Answer)
+		}
 		if !ok || err != nil {
 			return kept(false), err
 		}

@@ -16,14 +16,15 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// Migrations holds the schema, a directory for each dialect: migrations/sqlite. goose and golang-migrate run the same
-// files that Migrate runs, for a table of the default name:
+// Migrations holds the schema, a directory for each dialect: migrations/sqlite, migrations/postgres, migrations/mysql.
+// goose and golang-migrate run the same files that Migrate runs, for a table of the default name:
 //
 //	dir, err := fs.Sub(sqlbackend.Migrations, "migrations/sqlite")
 //	goose.NewProvider(goose.DialectSQLite3, db, dir)
 //	iofs.New(sqlbackend.Migrations, "migrations/sqlite")
 //
-// Each file records its version in idem_records_schema, where New looks for it. Nothing goes down: to drop the records
+// Each file records its version in idem_records_schema, where New looks for it; on MySQL, whose schema changes cannot be
+// rolled back, each is one statement and leaves its version in the table's comment. Nothing goes down: to drop the records
 // that say which effects have happened takes a person.
 //
 //go:embed migrations/*/*.sql

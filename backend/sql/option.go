@@ -1,6 +1,7 @@
 package sqlbackend
 
 import (
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -23,6 +24,8 @@ type config struct {
 	readable bool
 	step     int
 	pause    time.Duration
+
+	isolation sql.IsolationLevel // of the transactions that InTx begins; the zero value is the dialect's
 }
 
 type storeOption func(*config) error
@@ -59,7 +62,7 @@ func WithoutReadable() Option {
 }
 
 // PruneStep is how many rows one step of Prune looks at, and so the most that it holds up others for. The default is
-// 200 on SQLite. It must be between 1 and 100,000.
+// 200 on SQLite and 1,000 elsewhere. It must be between 1 and 100,000.
 func PruneStep(rows int) Option {
 	return storeOption(func(c *config) error {
 		if rows < 1 || rows > 100_000 {
@@ -70,7 +73,7 @@ func PruneStep(rows int) Option {
 	})
 }
 
-// PrunePause is how long Prune rests after a step. The default is 1 ms on SQLite. It must be between 0 and 1 minute.
+// PrunePause is how long Prune rests after a step. The default is 1 ms. It must be between 0 and 1 minute.
 func PrunePause(d time.Duration) Option {
 	return storeOption(func(c *config) error {
 		if d < 0 || d > time.Minute {
@@ -81,13 +84,29 @@ func PrunePause(d time.Duration) Option {
 	})
 }
 
+// TxIsolation raises the isolation of the transactions that InTx begins, which is READ COMMITTED, to RepeatableRead or
+// Serializable. Losers of a race then come back with backend.ErrConflict more often, which idem.DoTx runs again. SQLite's
+// transactions are serializable whatever this says.
+func TxIsolation(level sql.IsolationLevel) Option {
+	return storeOption(func(c *config) error {
+		switch level {
+		case sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable:
+			c.isolation = level
+			return nil
+		}
+		return fmt.Errorf("sqlbackend: option TxIsolation: %v is not Read Committed, Repeatable Read or Serializable", level)
+	})
+}
+
 // UsersKey has Migrate create the table with a foreign key from the readable user to a column of the application's
 // table of users, which must be its primary key or unique: deleting a user then deletes his records, also the claim
 // of an attempt that still runs, and a claim for a user who is not there is refused with backend.ErrUnknownUser.
 //
-// It works on text that equals the user of the calls byte for byte. On SQLite it must be given when the table is
-// created, since a constraint cannot be added later, every connection needs PRAGMA foreign_keys=ON, and deleting a
-// user reads the whole table of records unless the application adds an index on user_name.
+// It works on text that equals the user of the calls byte for byte. It must be given when the table is created, since
+// Migrate adds no constraint to a table that is there. Each claim shares a lock on the user's row until it is committed.
+// On SQLite every connection needs PRAGMA foreign_keys=ON. On SQLite and PostgreSQL deleting a user reads the whole
+// table of records unless the application adds an index on user_name. On MySQL the server adds one, and the column must
+// be a VARCHAR of the character set utf8mb4 and the collation utf8mb4_nopad_bin, so that it tells apart what idem does.
 func UsersKey(table, column string) MigrateOption {
 	return migrateOption(func(p *plan) error {
 		for _, name := range []string{table, column} {

@@ -10,11 +10,19 @@ import (
 type records struct {
 	sql      *statements
 	readable bool
+
+	// room, which may be nil, reports why an answer of so many bytes cannot be sent, before it is.
+	room func(size int) error
 }
 
 // look returns the record, nil where it is absent.
 func (r *records) look(ctx context.Context, on session, id backend.ID) (*row, error) {
-	rows, err := on.query(ctx, r.sql.look, id[:])
+	return r.lookBy(ctx, on, r.sql.look, id)
+}
+
+// lookBy is look with a statement of the dialect's own.
+func (r *records) lookBy(ctx context.Context, on session, q *query, id backend.ID) (*row, error) {
+	rows, err := on.query(ctx, q, id[:])
 	var found *row
 	err = one(rows, err, func(s scanner) (err error) {
 		found, err = scanRow(s)
@@ -61,6 +69,9 @@ func (r *records) renew(ctx context.Context, on session, id backend.ID, token ba
 }
 
 func (r *records) complete(ctx context.Context, on session, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
+	if err := r.fits(c.Answer); err != nil {
+		return backend.Grant{}, err
+	}
 	ok, err := changed(on.exec(ctx, r.sql.complete, milliseconds(c.Retention), present(c.Answer), id[:], token[:]))
 	if ok || err != nil {
 		return kept(ok), err
@@ -94,11 +105,23 @@ func (r *records) hold(ctx context.Context, on session, id backend.ID, token bac
 
 // settled is what Settle answers once the transaction is surely over.
 func (r *records) settled(ctx context.Context, on session, id backend.ID, token backend.Token) (backend.Grant, error) {
-	seen, err := r.look(ctx, on, id)
+	return r.settledBy(ctx, on, r.sql.look, id, token)
+}
+
+// settledBy is settled with a statement of the dialect's own.
+func (r *records) settledBy(ctx context.Context, on session, q *query, id backend.ID, token backend.Token) (backend.Grant, error) {
+	seen, err := r.lookBy(ctx, on, q, id)
 	if err != nil || seen == nil || seen.token != token {
 		return kept(false), err
 	}
 	return backend.Grant{Verdict: backend.Kept, Answer: seen.answer}, nil
+}
+
+func (r *records) fits(answer []byte) error {
+	if r.room == nil {
+		return nil
+	}
+	return r.room(len(answer))
 }
 
 func changed(rows int64, err error) (bool, error) { return rows > 0, err }

@@ -21,7 +21,7 @@ func (e *sqliteEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (b
 	switch {
 	case err != nil:
 		return e.store.result(ctx, "begin", g, err)
-	case m == stay:
+	case m == stay && g.Verdict != backend.Claimed: // claimed under this very token it is still to be run
 		return g, nil
 	case m == abandon: // a transaction that is then rolled back would leave it abandoned
 		return e.store.Begin(ctx, c)

@@ -53,6 +53,11 @@ func New(ctx context.Context, db *sqlx.DB, d Dialect, opts ...Option) (*Store, e
 	s := &Store{db: db, pool: pool{db}, config: c, pruner: newPruner()}
 	s.records = &records{sql: newStatements(c.table, d.words()), readable: c.readable}
 	s.engine = d.engine(s)
+	if a, ok := s.engine.(asker); ok {
+		if err := a.askServer(ctx); err != nil {
+			return nil, failure(ctx, "ask the server", err, s.engine.classify)
+		}
+	}
 	return s, nil
 }
 

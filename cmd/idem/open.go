@@ -11,7 +11,9 @@ import (
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend"
-	_ "github.com/idem-go/idem/drivers/sqlite" // its scheme
+	_ "github.com/idem-go/idem/drivers/mysql" // their schemes
+	_ "github.com/idem-go/idem/drivers/pgx"
+	_ "github.com/idem-go/idem/drivers/sqlite"
 )
 
 // session is an opened store and what a command prints to.

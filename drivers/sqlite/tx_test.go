@@ -389,3 +389,16 @@ func TestAnAbandonedHoldIsHeldByATransactionToo(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, backend.Unknown, shown.State)
 }
+
+func TestAClaimThatIsItsOwnAlreadyStillRuns(t *testing.T) {
+	t.Parallel()
+	_, store := openFile(t, newFile(t))
+	c := claimOf("key")
+	begins(t, store, c, backend.Claimed)
+	ran := false
+	inTx(t, store, c, func(ctx context.Context, tx *sqlx.Tx, s backend.TxStore) error {
+		ran = true
+		return answering(c, "answer")(ctx, tx, s)
+	}, backend.Claimed)
+	require.True(t, ran)
+}

@@ -15,6 +15,8 @@ import (
 
 	// The backends that -backend can name. One more is one more import; drivers/sqlite above registers sqlite:FILE.
 	_ "github.com/idem-go/idem/backend/memtest" // memory:
+	_ "github.com/idem-go/idem/drivers/mysql"   // mysql://
+	_ "github.com/idem-go/idem/drivers/pgx"     // postgres://
 )
 
 // store is where everything is kept: the business tables in a SQLite file, and idem's records, which live in that file

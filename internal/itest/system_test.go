@@ -18,6 +18,10 @@ type system struct {
 	// transacts says that the storage has transactions, so that idem.DoTx works on it.
 	transacts bool
 
+	// blind says that nobody can see whose claim it is that an open transaction holds: another request under the same key
+	// is told that it is in flight, and that it is a mismatch once the transaction has committed.
+	blind bool
+
 	// fresh names an empty storage that goes when the test ends.
 	fresh func(t *testing.T) (url string)
 
@@ -33,7 +37,7 @@ type system struct {
 }
 
 // systems are the backends that every test of this package runs on.
-var systems = []system{sqliteSystem}
+var systems = []system{sqliteSystem, postgresSystem, mariadbSystem}
 
 func systemNamed(name string) (system, bool) {
 	for _, sys := range systems {

@@ -1,0 +1,203 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// ErrorNumber reads the server's error number out of a driver's error, which may be wrapped. ok is false for errors that
+// are not the server's.
+type ErrorNumber func(err error) (number uint16, ok bool)
+
+// MySQL returns the dialect of MariaDB 10.6 or later, tested with 10.11. It is named for the protocol: MySQL itself,
+// which has neither INSERT … RETURNING nor SET STATEMENT, is refused with an error that says so.
+//
+// number tells the errors of the driver in use. With github.com/go-sql-driver/mysql:
+//
+//	func(err error) (uint16, bool) {
+//		var e *mysql.MySQLError
+//		switch {
+//		case errors.As(err, &e):
+//			return e.Number, true
+//		case errors.Is(err, mysql.ErrPktTooLarge):
+//			return 1153, true
+//		}
+//		return 0, false
+//	}
+//
+// Any data source name will do whose connections speak utf8mb4, which is the driver's default: clientFoundRows,
+// parseTime, time_zone and sql_mode do not matter. InTx runs at READ COMMITTED whatever the server's default is;
+// transactions that are joined should too. drivers/mysql opens a database with everything set.
+func MySQL(number ErrorNumber) Dialect { return mysqlDialect{number} }
+
+type mysqlDialect struct{ number ErrorNumber }
+
+func (d mysqlDialect) valid() error {
+	if d.number == nil {
+		return errors.New("sqlbackend: MySQL needs the function that reads the driver's error numbers")
+	}
+	return nil
+}
+
+// mysqlNow does not depend on the session's time zone, and has no hour that comes twice. The server keeps it for the
+// whole statement, however long that waits for a lock.
+const mysqlNow = `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)`
+
+func (mysqlDialect) words() words {
+	return words{
+		migrations: "migrations/mysql",
+		quote:      "`",
+		bind:       sqlx.QUESTION,
+		now:        mysqlNow,
+		within:     `id > ? AND id <= ?`,
+	}
+}
+
+func (mysqlDialect) defaults(c *config) {
+	c.step, c.pause = 1000, time.Millisecond
+}
+
+// usable refuses a server that lacks the statements this dialect is made of, and a connection that would garble text.
+func (d mysqlDialect) usable(ctx context.Context, db *sqlx.DB, t table) error {
+	var version, charset string
+	var chosen, schema sql.NullString
+	var autocommit bool
+	err := db.QueryRowContext(ctx, `SELECT VERSION(), DATABASE(), @@autocommit,
+CONCAT_WS(' ', @@character_set_client, @@character_set_connection, COALESCE(@@character_set_results, 'utf8mb4')),
+(SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = COALESCE(NULLIF(?, ''), DATABASE()))`,
+		t.schema).Scan(&version, &chosen, &autocommit, &charset, &schema)
+	switch {
+	case err != nil:
+		return failure(ctx, "ask for the server's version", err, d.classify)
+	case t.schema == "" && !chosen.Valid:
+		return errors.New("sqlbackend: the connections have no database: name one in the data source name, or in the option Table")
+	case !schema.Valid:
+		return fmt.Errorf("sqlbackend: option Table: there is no database %s, or it may not be seen", t.schema)
+	case !autocommit:
+		return errors.New("sqlbackend: the connections have autocommit off, so that no claim would be kept: leave it out of the data source name")
+	case charset != "utf8mb4 utf8mb4 utf8mb4":
+		return fmt.Errorf("sqlbackend: the connections speak %q, not utf8mb4: leave charset and collation out of the data source name", charset)
+	}
+	return mariaDB(version)
+}
+
+var mariaDBVersion = regexp.MustCompile(`(\d+)\.(\d+)\.\d+-MariaDB`)
+
+func mariaDB(version string) error {
+	m := mariaDBVersion.FindStringSubmatch(version)
+	if m == nil {
+		return fmt.Errorf("sqlbackend: the server is %q: MariaDB 10.6 or later is needed; MySQL has no INSERT … RETURNING and no SET STATEMENT, and is not supported yet", version)
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	if major < 10 || major == 10 && minor < 6 {
+		return fmt.Errorf("sqlbackend: the server is %q: MariaDB 10.6 or later is needed", version)
+	}
+	return nil
+}
+
+const mysqlComment = "idem schema "
+
+// version reads the comment that the migrations leave on the table.
+func (mysqlDialect) version(ctx context.Context, on sqlx.QueryerContext, t table) (int, error) {
+	var comment string
+	err := on.QueryRowxContext(ctx, `SELECT TABLE_COMMENT FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?`, t.schema, t.name).Scan(&comment)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	number, ours := strings.CutPrefix(comment, mysqlComment)
+	version, err := strconv.Atoi(number)
+	if !ours || err != nil || version < 1 {
+		return 0, fmt.Errorf("the table is not idem's: its comment must be %q and a number", mysqlComment)
+	}
+	return version, nil
+}
+
+const mysqlLock = "idem_migrate"
+
+// alone holds a lock of the server's. A schema change commits by itself here; each is one statement.
+func (d mysqlDialect) alone(ctx context.Context, db *sqlx.DB, f func(context.Context, *sqlx.Conn) error) error {
+	conn, err := db.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for locked := false; !locked; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// A wait that is short ends soon after a caller who has left: the server does not see him go.
+		if err := conn.QueryRowContext(ctx, `SELECT COALESCE(GET_LOCK('`+mysqlLock+`', 1), 0)`).Scan(&locked); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoWait)
+		defer cancel()
+		if _, err := conn.ExecContext(ctx, `DO RELEASE_LOCK('`+mysqlLock+`')`); err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the lock goes with the connection
+		}
+	}()
+	return f(ctx, conn)
+}
+
+func (mysqlDialect) references(k usersKey) string {
+	return fmt.Sprintf("REFERENCES `%s` (`%s`) ON DELETE CASCADE", k.table, k.column)
+}
+
+func (mysqlDialect) keyed(ctx context.Context, on sqlx.QueryerContext, t table, k usersKey) (there bool, err error) {
+	err = on.QueryRowxContext(ctx, `SELECT COUNT(*) > 0 FROM information_schema.KEY_COLUMN_USAGE c
+JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+ON r.CONSTRAINT_SCHEMA = c.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = c.CONSTRAINT_NAME AND r.TABLE_NAME = c.TABLE_NAME
+WHERE c.TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND c.TABLE_NAME = ? AND c.COLUMN_NAME = 'user_name'
+AND LOWER(c.REFERENCED_TABLE_NAME) = LOWER(?) AND LOWER(c.REFERENCED_COLUMN_NAME) = LOWER(?) AND r.DELETE_RULE = 'CASCADE'`,
+		t.schema, t.name, k.table, k.column).Scan(&there)
+	return there, err
+}
+
+// The server's error numbers that mean something here, https://mariadb.com/kb/en/mariadb-error-codes/.
+const (
+	mysqlDuplicate      = 1062
+	mysqlPacketTooLarge = 1153
+	mysqlLockWait       = 1205
+	mysqlDeadlock       = 1213
+	mysqlChanged        = 1020 // since the snapshot, with innodb_snapshot_isolation
+	mysqlNoParent       = 1452
+	mysqlHasChildren    = 1451
+	mysqlCheck          = 4025
+	mysqlBadValue       = 1366
+	mysqlBadLiteral     = 1292
+)
+
+func (d mysqlDialect) classify(err error) class {
+	number, ok := d.number(err)
+	if !ok {
+		return unclassified
+	}
+	switch number {
+	case mysqlDeadlock, mysqlChanged:
+		return conflict
+	case mysqlLockWait:
+		return busy
+	case mysqlNoParent:
+		return missingKey
+	case mysqlDuplicate, mysqlHasChildren, mysqlCheck:
+		return refused
+	case mysqlPacketTooLarge:
+		return tooLarge
+	}
+	return unclassified
+}

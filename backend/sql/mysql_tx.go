@@ -1,0 +1,158 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/idem-go/idem/backend"
+)
+
+func (d mysqlDialect) engine(s *Store) engine {
+	q := func(text string) *query { return &query{text: d.words().fill(s.config.table, text)} }
+	claim := mysqlConditions.Replace(mysqlClaim)
+	e := &mysqlEngine{
+		mysqlDialect:   d,
+		store:          s,
+		claimAtOnce:    q(atOnce + claim),
+		claimPatiently: q(patiently + claim),
+		lookAtOnce:     q(atOnce + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now}`),
+		lookAfter:      q(patiently + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now} FOR UPDATE`),
+		probe:          q(atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE`),
+		bound:          q(`SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`),
+	}
+	s.pool = newMysqlPool(e)
+	s.records.room = e.room
+	return e
+}
+
+var _ asker = (*mysqlEngine)(nil)
+
+// askServer asks for what stays as it is while the server runs, or nearly so.
+func (e *mysqlEngine) askServer(ctx context.Context) error {
+	return e.store.db.QueryRowContext(ctx, `SELECT @@max_allowed_packet, @@innodb_rollback_on_timeout`).Scan(&e.packet, &e.rollsBack)
+}
+
+// mysqlEngine claims in one statement, in autocommit and in transactions.
+type mysqlEngine struct {
+	mysqlDialect
+	store                       *Store
+	claimAtOnce, claimPatiently *query
+	lookAtOnce, lookAfter       *query
+	probe, bound                *query
+	packet                      int64 // the most bytes that a statement may have
+	rollsBack                   bool  // a lock that is not had in time rolls the whole transaction back
+}
+
+var errRollsBack = errors.New("innodb_rollback_on_timeout is ON: a claim that finds its duplicate in flight would roll the whole transaction back, " +
+	"and what the caller writes after it would be in none: switch it off")
+
+func (e *mysqlEngine) mayJoin() error {
+	if e.rollsBack {
+		return errRollsBack
+	}
+	return nil
+}
+
+// overhead is more than a statement has beside an answer.
+const overhead = 4 << 10
+
+// room refuses what the server would, which answers a statement beyond max_allowed_packet by closing the connection,
+// with the transaction that is open on it, and mostly without a word.
+func (e *mysqlEngine) room(size int) error {
+	if int64(size)+overhead > e.packet {
+		return fmt.Errorf("%w: max_allowed_packet was %d when the store was opened", backend.ErrTooLarge, e.packet)
+	}
+	return nil
+}
+
+// inTx looks through the pool first: a replay then costs one statement, and no lock. At READ COMMITTED a claim locks
+// its own row and no gap beside it.
+func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (backend.Grant, error) {
+	m, g, err := e.lookFirst(ctx, &c)
+	switch {
+	case err != nil:
+		return e.store.result(ctx, "begin", g, err)
+	case m == stay && g.Verdict != backend.Claimed:
+		return g, nil
+	case m == abandon: // a transaction that is then rolled back would leave it abandoned
+		return e.store.Begin(ctx, c)
+	}
+	level := max(e.store.config.isolation, sql.LevelReadCommitted)
+	return e.store.claimAndRun(ctx, &sql.TxOptions{Isolation: level}, func(ctx context.Context, on session) (backend.Grant, error) {
+		return e.claim(ctx, on, &c, e.claimAtOnce, false)
+	}, run)
+}
+
+// lookFirst also prepares what the transaction will need, while it holds no connection.
+func (e *mysqlEngine) lookFirst(ctx context.Context, c *backend.Claim) (move, backend.Grant, error) {
+	if err := e.mayJoin(); err != nil {
+		return stay, backend.Grant{}, err
+	}
+	r := e.store.records
+	for _, q := range []*query{e.claimAtOnce, r.sql.complete} {
+		if _, err := q.prepare(ctx, e.store.db); err != nil {
+			return stay, backend.Grant{}, err
+		}
+	}
+	seen, err := r.look(ctx, e.store.pool, c.ID)
+	if err != nil {
+		return stay, backend.Grant{}, err
+	}
+	m, g := decide(seen, c)
+	return m, g, nil
+}
+
+// settle locks the record, which waits for a transaction that has written it and has not ended. COMMIT was sent after
+// the claim, so a transaction that can still commit has its row there.
+func (e *mysqlEngine) settle(ctx context.Context, id backend.ID, token backend.Token) (g backend.Grant, err error) {
+	if _, err := e.lookAfter.prepare(ctx, e.store.db); err != nil {
+		return backend.Grant{}, err
+	}
+	for round := 0; ; round++ {
+		g, err = e.settleOnce(ctx, id, token)
+		if class := e.classify(err); err == nil || class != busy && class != conflict {
+			return g, err
+		}
+		if err := pause(ctx, round); err != nil {
+			return backend.Grant{}, err
+		}
+	}
+}
+
+func (e *mysqlEngine) settleOnce(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
+	tx, err := e.store.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return backend.Grant{}, err
+	}
+	defer tx.Rollback() // it has only read
+	return e.store.records.settledBy(ctx, within{tx}, e.lookAfter, id, token)
+}
+
+// write tries again after a deadlock or a lock that was not had in time.
+func (e *mysqlEngine) write(ctx context.Context, op func(context.Context, session) error) (err error) {
+	for round := range rounds {
+		err = op(ctx, e.store.pool)
+		if class := e.classify(err); err == nil || class != conflict && class != busy {
+			return err
+		}
+		if err := pause(ctx, round); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (e *mysqlEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
+	found, err := e.store.pool.query(ctx, e.bound, present(from), rows-1)
+	err = one(found, err, func(s scanner) error { return s.Scan(&to) })
+	if err != nil || to != nil {
+		return to, false, err
+	}
+	var end backend.ID
+	for i := range end {
+		end[i] = 0xff
+	}
+	return end[:], true, nil
+}

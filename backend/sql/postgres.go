@@ -1,0 +1,175 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// PostgresDriver is what the dialect of PostgreSQL has to know of the driver behind the pool. The zero value is right
+// for a driver that keeps prepared statements by itself, as pgx does.
+type PostgresDriver struct {
+	// Prepare says that the store prepares its statements on the pool and keeps them: a driver like lib/pq takes two
+	// round trips for a statement that is not prepared. It must be false where a pooler between here and the server
+	// gives each transaction another connection and cannot follow prepared statements.
+	Prepare bool
+
+	// RolledBack reports whether an error of COMMIT says that the transaction had failed before and was rolled back:
+	// the server answers such a COMMIT without an error, and drivers make up one. It may be nil: then such a COMMIT
+	// counts as one without an answer.
+	RolledBack func(error) bool
+}
+
+// Postgres returns the dialect of PostgreSQL 12 or later, for any driver whose errors have a method SQLState() string,
+// which pgx and lib/pq have. drivers/pgx and drivers/pq have it ready for theirs.
+//
+// The pool must reach the server that takes writes. A Store needs no state of a session, so a pooler in transaction mode
+// will do, and no setting but the defaults: it asks for READ COMMITTED where it begins a transaction, and what runs
+// alone is run again where default_transaction_isolation makes it fail.
+func Postgres(d PostgresDriver) Dialect { return postgresDialect{d} }
+
+type postgresDialect struct{ driver PostgresDriver }
+
+func (postgresDialect) valid() error { return nil }
+
+// A statement reads its clock once, in front, so that it cannot disagree with itself. The name has a space, which no
+// table of records may have. clock_timestamp goes on inside a transaction, now() does not.
+const (
+	postgresClock = `WITH "the clock" AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms)`
+	postgresNow   = `(SELECT ms FROM "the clock")`
+)
+
+func (postgresDialect) words() words {
+	return words{
+		migrations: "migrations/postgres",
+		quote:      `"`,
+		bind:       sqlx.DOLLAR,
+		clock:      postgresClock,
+		now:        postgresNow,
+		within:     withinBlocks,
+	}
+}
+
+func (postgresDialect) defaults(c *config) {
+	c.step, c.pause = 1000, time.Millisecond
+}
+
+// usable refuses a server that would refuse every claim.
+func (d postgresDialect) usable(ctx context.Context, db *sqlx.DB, t table) error {
+	var version int
+	var standby, readOnly bool
+	err := db.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+current_setting('transaction_read_only') = 'on'`).Scan(&version, &standby, &readOnly)
+	switch {
+	case err != nil:
+		return failure(ctx, "ask for the server's version", err, d.classify)
+	case version < 120000:
+		return fmt.Errorf("sqlbackend: PostgreSQL 12 or later is needed, this is %d.%d", version/10000, version%10000)
+	case standby:
+		return errors.New("sqlbackend: the server is a standby (pg_is_in_recovery): records need the one that takes writes")
+	case readOnly:
+		return errors.New("sqlbackend: the connection is read-only (transaction_read_only is on): records need one that takes writes")
+	}
+	schema, err := schemaThere(ctx, db, t)
+	if err == nil && !schema {
+		err = fmt.Errorf("option Table: there is no schema %s", t.schemaOr("in the search_path"))
+	}
+	return failure(ctx, "ask for the schema", err, d.classify)
+}
+
+func (d postgresDialect) engine(s *Store) engine {
+	if !d.driver.Prepare {
+		s.pool = unprepared{s.db}
+	}
+	w := d.words()
+	q := func(text string) *query { return &query{text: w.fill(s.config.table, text)} }
+	return &postgresEngine{
+		postgresDialect: d,
+		store:           s,
+		claim:           q(postgresClaim(false)),
+		claimGated:      q(postgresClaim(true)),
+		wait:            q(waitForGate),
+		bound:           q(boundByID),
+		blocks:          q(blocksOfTable),
+	}
+}
+
+// postgresEngine decides and writes in one statement.
+type postgresEngine struct {
+	postgresDialect
+	store             *Store
+	claim, claimGated *query // Begin, alone and in a transaction
+	wait              *query // for a transaction that has the gate
+	bound, blocks     *query // a walk's step
+	byID              bool   // the walk goes by the ids
+}
+
+// askServer chooses how to walk. Before version 14 a range of places is looked for in the whole table.
+func (e *postgresEngine) askServer(ctx context.Context) error {
+	var version int
+	err := e.store.db.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version)
+	if version >= firstWithBlockScans || err != nil {
+		return err
+	}
+	e.walkByID()
+	return nil
+}
+
+func (e *postgresEngine) walkByID() {
+	w := e.words()
+	w.within = withinIDs
+	e.byID, e.store.records.sql = true, newStatements(e.store.config.table, w)
+}
+
+func (e *postgresEngine) begin(ctx context.Context, c backend.Claim) (g backend.Grant, err error) {
+	err = e.write(ctx, func(ctx context.Context, on session) error {
+		g, _, err = e.ask(ctx, on, e.claim, &c, e.claimArgs(&c))
+		return err
+	})
+	return g, err
+}
+
+// beginIn takes the gate of the record, which the transaction keeps until it ends: so that a duplicate is told at once
+// that it is in flight, instead of waiting for a row that is not committed. What needs no claim takes no gate.
+func (e *postgresEngine) beginIn(ctx context.Context, on session, c backend.Claim) (backend.Grant, error) {
+	g, _, err := e.claimIn(ctx, on, &c)
+	return g, err
+}
+
+func (e *postgresEngine) claimIn(ctx context.Context, on session, c *backend.Claim) (g backend.Grant, wrote bool, err error) {
+	return e.ask(ctx, on, e.claimGated, c, append(e.claimArgs(c), gate(c.ID)))
+}
+
+// write runs op in autocommit. Where the sessions' default isolation is above READ COMMITTED the server may roll that
+// back for a race which is none here: then op gets a transaction of its own, which names its isolation.
+func (e *postgresEngine) write(ctx context.Context, op func(context.Context, session) error) error {
+	err := op(ctx, e.store.pool)
+	for round := 0; round < rounds && e.classify(err) == conflict; round++ {
+		if err := rest(ctx, pauseAfter(round)); err != nil {
+			return err
+		}
+		err = e.store.transact(ctx, readCommitted, func(tx *sqlx.Tx) error { return op(ctx, within{tx}) })
+	}
+	return explained(err)
+}
+
+// pauseAfter is how long to rest after a lost round. It grows, and no two callers rest alike.
+func pauseAfter(round int) time.Duration { return rand.N(time.Millisecond << min(round, 5)) }
+
+// unprepared is a session on the pool whose driver prepares statements by itself.
+type unprepared struct{ db *sqlx.DB }
+
+func (u unprepared) exec(ctx context.Context, q *query, args ...any) (int64, error) {
+	return affected(u.db.ExecContext(ctx, q.text, args...))
+}
+
+func (u unprepared) query(ctx context.Context, q *query, args ...any) (*sql.Rows, error) {
+	return u.db.QueryContext(ctx, q.text, args...)
+}

@@ -1,0 +1,71 @@
+package sqlbackend
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// firstWithBlockScans is the first server that reads no more of a table than a range of ctid asks for.
+const firstWithBlockScans = 140000
+
+// The two ends of a walk's step: places in the table, as "(block,item)", or ids where the server is too old. The place
+// travels as bytea, which every way of sending a statement has; nothing stands for the start.
+const (
+	withinBlocks = `ctid > coalesce(nullif(encode(?::bytea, 'escape'), ''), '(0,0)')::tid AND ctid <= encode(?::bytea, 'escape')::tid`
+	withinIDs    = `id > ? AND id <= ?`
+)
+
+const (
+	boundByID = `SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`
+
+	// The size in blocks, and how many rows the last VACUUM or ANALYZE found in each.
+	blocksOfTable = `SELECT pg_relation_size(oid) / current_setting('block_size')::bigint,
+CASE WHEN relpages > 0 AND reltuples > 0 THEN reltuples::float8 / relpages ELSE 0 END FROM pg_class WHERE oid = '{t}'::regclass`
+)
+
+// rowsInBlock is what a block of 8 KiB has where the server does not know better.
+const rowsInBlock = 30
+
+func (e *postgresEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
+	if e.byID {
+		return e.spanByID(ctx, from, rows)
+	}
+	var size int64
+	var density float64
+	found, err := e.store.pool.query(ctx, e.blocks)
+	if err := one(found, err, func(s scanner) error { return s.Scan(&size, &density) }); err != nil {
+		return nil, false, err
+	}
+	var block, item int64
+	if len(from) > 0 {
+		if _, err := fmt.Sscanf(string(from), "(%d,%d)", &block, &item); err != nil {
+			return nil, false, fmt.Errorf("the walk's place: %w", err)
+		}
+	}
+	block += blocksFor(rows, density)
+	return fmt.Appendf(nil, "(%d,0)", block), block >= size, nil
+}
+
+// blocksFor returns how many blocks have about so many rows. The end of a step is the first place of a block, where no
+// row is, so a step is whole blocks.
+func blocksFor(rows int, density float64) int64 {
+	if density <= 0 {
+		density = rowsInBlock
+	}
+	return max(1, min(int64(float64(rows)/density), int64(rows)))
+}
+
+func (e *postgresEngine) spanByID(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
+	found, err := e.store.pool.query(ctx, e.bound, present(from), int64(rows-1))
+	err = one(found, err, func(s scanner) error { return s.Scan(&to) })
+	if err != nil || to != nil {
+		return to, false, err
+	}
+	var end backend.ID
+	for i := range end {
+		end[i] = 0xff
+	}
+	return end[:], true, nil
+}

@@ -1,0 +1,17 @@
+module github.com/idem-go/idem/drivers/mysql
+
+go 1.26.0
+
+replace github.com/idem-go/idem => ../..
+
+require (
+	github.com/go-sql-driver/mysql v1.10.1
+	github.com/idem-go/idem v0.0.0-00010101000000-000000000000
+	github.com/jmoiron/sqlx v1.4.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	filippo.io/edwards25519 v1.2.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)

@@ -1,0 +1,57 @@
+package pgx
+
+import (
+	"context"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem/backend"
+)
+
+func TestBackendOpenKnowsBothSchemes(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(server(t, "search_path="+newSchema(t), "table=orders", "readable=false", "conns=2"))
+	require.NoError(t, err)
+	for _, scheme := range []string{"postgres", "postgresql"} {
+		u.Scheme = scheme
+		h, err := backend.Open(t.Context(), u.String())
+		require.NoError(t, err)
+		begins(t, h.Store, claimOf(scheme), backend.Claimed)
+		require.NoError(t, h.Close())
+	}
+}
+
+func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a port that is none":          "postgres://app:hunter2@127.0.0.1:port/db",
+		"a control character":          "postgres://app:hunter2@127.0.0.1/db\x7f%zz",
+		"a bad escape in the password": "postgres://app:hunter2%zz@127.0.0.1/db",
+		"nobody there":                 "postgres://app:hunter2@127.0.0.1:1/db?connect_timeout=2",
+		"a table that is none":         "postgres://app:hunter2@127.0.0.1:1/db?table=a%20b",
+		"a table given twice":          "postgres://app:hunter2@127.0.0.1:1/db?table=a&table=b",
+		"a wrong readable":             "postgres://app:hunter2@127.0.0.1:1/db?readable=yes",
+		"a wrong number":               "postgres://app:hunter2@127.0.0.1:1/db?conns=many",
+		"no connections":               "postgres://app:hunter2@127.0.0.1:1/db?conns=0",
+		"a wrong ssl mode":             "postgres://app:hunter2@127.0.0.1:1/db?sslmode=hunter2",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := backend.Open(ctx, text)
+		cancel()
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), "hunter2", name)
+	}
+}
+
+func TestParametersThatAreNotIdemsGoToPgx(t *testing.T) {
+	t.Parallel()
+	dsn, opts, err := parseURL("postgres://h/db?sslmode=disable&table=t&application_name=a%26b&migrate=false")
+	require.NoError(t, err)
+	require.Equal(t, "postgres://h/db?sslmode=disable&application_name=a%26b", dsn)
+	require.Len(t, opts, 2)
+	_, _, err = Open(t.Context(), "postgres://h/db", nil)
+	require.ErrorContains(t, err, "option 1 of Open is nil")
+}
