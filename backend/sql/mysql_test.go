@@ -91,7 +91,7 @@ func TestTheClaimsTextIsComplete(t *testing.T) {
 	s := &Store{config: config{table: table{schema: "app", name: "order"}}}
 	s.records = &records{sql: newStatements(s.config.table, d.words())}
 	e := d.engine(s).(*mysqlEngine)
-	for _, q := range []*query{e.claimAtOnce, e.claimPatiently, e.lookAtOnce, e.lookAfter, e.probe, e.bound} {
+	for _, q := range []*query{e.claimAtOnce, e.claimPatiently, e.lookAtOnce, e.lookAfter, e.probe, s.records.sql.bound} {
 		if !strings.Contains(q.text, "`app`.`order`") || strings.ContainsAny(q.text, "{}") {
 			t.Errorf("unfinished statement: %s", q.text)
 		}

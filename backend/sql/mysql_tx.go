@@ -20,7 +20,6 @@ func (d mysqlDialect) engine(s *Store) engine {
 		lookAtOnce:     q(atOnce + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now}`),
 		lookAfter:      q(patiently + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now} FOR UPDATE`),
 		probe:          q(atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE`),
-		bound:          q(`SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`),
 	}
 	s.pool = newMysqlPool(e)
 	s.records.room = e.room
@@ -40,7 +39,7 @@ type mysqlEngine struct {
 	store                       *Store
 	claimAtOnce, claimPatiently *query
 	lookAtOnce, lookAfter       *query
-	probe, bound                *query
+	probe                       *query
 	packet                      int64 // the most bytes that a statement may have
 	rollsBack                   bool  // a lock that is not had in time rolls the whole transaction back
 }
@@ -70,7 +69,10 @@ func (e *mysqlEngine) room(size int) error {
 // inTx looks through the pool first: a replay then costs one statement, and no lock. At READ COMMITTED a claim locks
 // its own row and no gap beside it.
 func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (backend.Grant, error) {
-	m, g, err := e.lookFirst(ctx, &c)
+	if err := e.mayJoin(); err != nil {
+		return e.store.result(ctx, "begin", backend.Grant{}, err)
+	}
+	m, g, err := e.store.lookFirst(ctx, &c, e.claimAtOnce, e.store.records.sql.complete)
 	switch {
 	case err != nil:
 		return e.store.result(ctx, "begin", g, err)
@@ -83,25 +85,6 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 	return e.store.claimAndRun(ctx, &sql.TxOptions{Isolation: level}, func(ctx context.Context, on session) (backend.Grant, error) {
 		return e.claim(ctx, on, &c, e.claimAtOnce, false)
 	}, run)
-}
-
-// lookFirst also prepares what the transaction will need, while it holds no connection.
-func (e *mysqlEngine) lookFirst(ctx context.Context, c *backend.Claim) (move, backend.Grant, error) {
-	if err := e.mayJoin(); err != nil {
-		return stay, backend.Grant{}, err
-	}
-	r := e.store.records
-	for _, q := range []*query{e.claimAtOnce, r.sql.complete} {
-		if _, err := q.prepare(ctx, e.store.db); err != nil {
-			return stay, backend.Grant{}, err
-		}
-	}
-	seen, err := r.look(ctx, e.store.pool, c.ID)
-	if err != nil {
-		return stay, backend.Grant{}, err
-	}
-	m, g := decide(seen, c)
-	return m, g, nil
 }
 
 // settle locks the record, which waits for a transaction that has written it and has not ended. COMMIT was sent after
@@ -145,14 +128,5 @@ func (e *mysqlEngine) write(ctx context.Context, op func(context.Context, sessio
 }
 
 func (e *mysqlEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
-	found, err := e.store.pool.query(ctx, e.bound, present(from), rows-1)
-	err = one(found, err, func(s scanner) error { return s.Scan(&to) })
-	if err != nil || to != nil {
-		return to, false, err
-	}
-	var end backend.ID
-	for i := range end {
-		end[i] = 0xff
-	}
-	return end[:], true, nil
+	return e.store.spanByID(ctx, from, rows)
 }

@@ -96,7 +96,6 @@ func (d postgresDialect) engine(s *Store) engine {
 		claim:           q(postgresClaim(false)),
 		claimGated:      q(postgresClaim(true)),
 		wait:            q(waitForGate),
-		bound:           q(boundByID),
 		blocks:          q(blocksOfTable),
 	}
 }
@@ -107,7 +106,7 @@ type postgresEngine struct {
 	store             *Store
 	claim, claimGated *query // Begin, alone and in a transaction
 	wait              *query // for a transaction that has the gate
-	bound, blocks     *query // a walk's step
+	blocks            *query // a walk's step
 	byID              bool   // the walk goes by the ids
 }
 

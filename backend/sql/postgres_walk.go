@@ -3,8 +3,6 @@ package sqlbackend
 import (
 	"context"
 	"fmt"
-
-	"github.com/idem-go/idem/backend"
 )
 
 // firstWithBlockScans is the first server that reads no more of a table than a range of ctid asks for.
@@ -17,20 +15,16 @@ const (
 	withinIDs    = `id > ? AND id <= ?`
 )
 
-const (
-	boundByID = `SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`
-
-	// The size in blocks, and how many rows the last VACUUM or ANALYZE found in each.
-	blocksOfTable = `SELECT pg_relation_size(oid) / current_setting('block_size')::bigint,
+// blocksOfTable is the size in blocks, and how many rows the last VACUUM or ANALYZE found in each.
+const blocksOfTable = `SELECT pg_relation_size(oid) / current_setting('block_size')::bigint,
 CASE WHEN relpages > 0 AND reltuples > 0 THEN reltuples::float8 / relpages ELSE 0 END FROM pg_class WHERE oid = '{t}'::regclass`
-)
 
 // rowsInBlock is what a block of 8 KiB has where the server does not know better.
 const rowsInBlock = 30
 
 func (e *postgresEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
 	if e.byID {
-		return e.spanByID(ctx, from, rows)
+		return e.store.spanByID(ctx, from, rows)
 	}
 	var size int64
 	var density float64
@@ -55,17 +49,4 @@ func blocksFor(rows int, density float64) int64 {
 		density = rowsInBlock
 	}
 	return max(1, min(int64(float64(rows)/density), int64(rows)))
-}
-
-func (e *postgresEngine) spanByID(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
-	found, err := e.store.pool.query(ctx, e.bound, present(from), int64(rows-1))
-	err = one(found, err, func(s scanner) error { return s.Scan(&to) })
-	if err != nil || to != nil {
-		return to, false, err
-	}
-	var end backend.ID
-	for i := range end {
-		end[i] = 0xff
-	}
-	return end[:], true, nil
 }

@@ -57,6 +57,20 @@ func (s *Store) pruneStep(ctx context.Context, total *backend.PruneStats) (last 
 	return last, nil
 }
 
+// spanByID is engine.span for a walk in the order of the ids.
+func (s *Store) spanByID(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
+	found, err := s.pool.query(ctx, s.records.sql.bound, present(from), int64(rows-1))
+	err = one(found, err, func(row scanner) error { return row.Scan(&to) })
+	if err != nil || to != nil {
+		return to, false, err
+	}
+	var end backend.ID
+	for i := range end {
+		end[i] = 0xff
+	}
+	return end[:], true, nil
+}
+
 func (s *Store) pruneSpan(ctx context.Context, from, to []byte, total *backend.PruneStats) error {
 	var scanned, expired, abandoned int
 	sql := s.records.sql

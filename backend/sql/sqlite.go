@@ -84,9 +84,7 @@ func (d sqliteDialect) usable(ctx context.Context, db *sqlx.DB, t table) error {
 }
 
 func (d sqliteDialect) engine(s *Store) engine {
-	e := &sqliteEngine{sqliteDialect: d, store: s, writer: newWriter(), running: newRunning()}
-	e.bound = &query{text: d.words().fill(s.config.table, `SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`)}
-	return e
+	return &sqliteEngine{sqliteDialect: d, store: s, writer: newWriter(), running: newRunning()}
 }
 
 // sqliteEngine looks before it writes, so that what is only read never waits for the writer.
@@ -95,7 +93,6 @@ type sqliteEngine struct {
 	store   *Store
 	writer  *writer
 	running *running
-	bound   *query
 }
 
 // rounds is how often a claim looks again after it lost a race. Each lost round is another's success.
@@ -165,16 +162,7 @@ func (e *sqliteEngine) write(ctx context.Context, op func(context.Context, sessi
 }
 
 func (e *sqliteEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
-	found, err := e.store.pool.query(ctx, e.bound, present(from), rows-1)
-	err = one(found, err, func(s scanner) error { return s.Scan(&to) })
-	if err != nil || to != nil {
-		return to, false, err
-	}
-	var end backend.ID
-	for i := range end {
-		end[i] = 0xff
-	}
-	return end[:], true, nil
+	return e.store.spanByID(ctx, from, rows)
 }
 
 // rest waits for d, or for the end of ctx, whose cause it returns.

@@ -17,7 +17,7 @@ func (e *sqliteEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (b
 	if g, taken := e.running.other(&c); taken {
 		return g, nil
 	}
-	m, g, err := e.lookFirst(ctx, &c)
+	m, g, err := e.store.lookFirst(ctx, &c, e.store.records.sql.claim, e.store.records.sql.complete)
 	switch {
 	case err != nil:
 		return e.store.result(ctx, "begin", g, err)
@@ -41,22 +41,6 @@ func (e *sqliteEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (b
 	return e.store.claimAndRun(ctx, nil, func(ctx context.Context, on session) (backend.Grant, error) {
 		return e.beginIn(ctx, on, c)
 	}, run)
-}
-
-// lookFirst looks through the pool, and prepares there what the transaction will need.
-func (e *sqliteEngine) lookFirst(ctx context.Context, c *backend.Claim) (move, backend.Grant, error) {
-	r := e.store.records
-	for _, q := range []*query{r.sql.claim, r.sql.complete} {
-		if _, err := q.prepare(ctx, e.store.db); err != nil {
-			return stay, backend.Grant{}, err
-		}
-	}
-	seen, err := r.look(ctx, e.store.pool, c.ID)
-	if err != nil {
-		return stay, backend.Grant{}, err
-	}
-	m, g := decide(seen, c)
-	return m, g, nil
 }
 
 // settle takes the writer: then no transaction is open that could still commit.

@@ -14,6 +14,7 @@ import (
 type statements struct {
 	look, claim, takeOver, abandon      *query
 	renew, complete, release, hold      *query
+	bound                               *query
 	count, pruneExpired, pruneAbandoned *query
 	show, list, resolve, free           *query
 	forgetExpired, forget               *query
@@ -53,6 +54,9 @@ WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
 		hold: q(`UPDATE {t} SET state = 3, since = {now}, expires_at = {never},
 note = CASE WHEN ? = '' THEN note ELSE ? END
 WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
+
+		// The end of a step of a walk in the order of the ids.
+		bound: q(`SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`),
 
 		// T12.
 		count: q(`SELECT COUNT(*), COUNT(CASE WHEN expires_at <= {now} THEN 1 END),

@@ -33,6 +33,22 @@ func (s *Store) Settle(ctx context.Context, id backend.ID, token backend.Token) 
 	return s.result(ctx, "settle", g, err)
 }
 
+// lookFirst looks at the record of c through the pool, and prepares there what the transaction will need, while it holds
+// no connection.
+func (s *Store) lookFirst(ctx context.Context, c *backend.Claim, needed ...*query) (move, backend.Grant, error) {
+	for _, q := range needed {
+		if _, err := q.prepare(ctx, s.db); err != nil {
+			return stay, backend.Grant{}, err
+		}
+	}
+	seen, err := s.records.look(ctx, s.pool, c.ID)
+	if err != nil {
+		return stay, backend.Grant{}, err
+	}
+	m, g := decide(seen, c)
+	return m, g, nil
+}
+
 // errNotRun ends a transaction in which the claim was not won.
 var errNotRun = errors.New("sqlbackend: not claimed")
 
