@@ -47,8 +47,7 @@ type words struct {
 	migrations string // the directory of the schema
 	quote      string // around an identifier
 	bind       int    // how sqlx writes a parameter: sqlx.QUESTION, sqlx.DOLLAR
-	clock      string // what a statement that uses now begins with, where that is needed
-	now        string // the database's clock now, not at the transaction's start, in milliseconds since 1970
+	now        string // the database's clock at this statement, not at the transaction's start, in milliseconds since 1970
 	within     string // a condition on the two ends of a span, of which the second belongs to it
 }
 

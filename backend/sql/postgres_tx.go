@@ -19,8 +19,8 @@ func (e *postgresEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) 
 	}
 	abandoned := false
 	g, err := e.store.claimAndRun(ctx, e.options(), func(ctx context.Context, on session) (g backend.Grant, err error) {
-		g, wrote, err := e.claimIn(ctx, on, &c)
-		abandoned = wrote && g.Verdict == backend.Held
+		g, made, err := e.claimIn(ctx, on, &c)
+		abandoned = made == abandon
 		return g, err
 	}, run)
 	if err == nil && abandoned {

@@ -88,9 +88,6 @@ WHERE {within}`),
 // fill writes the dialect's words into the text of a statement.
 func (w words) fill(t table, text string) string {
 	text = strings.ReplaceAll(text, "{within}", w.within)
-	if w.clock != "" && strings.Contains(text, "{now}") {
-		text = w.clock + "\n" + text
-	}
 	text = strings.NewReplacer(
 		"{t}", t.quoted(w.quote, ""),
 		"{now}", w.now,

@@ -63,8 +63,8 @@ func (b *bench) walk(key string, counted bool) {
 	begins(b.T, b.store, hold, backend.Claimed)
 	begins(b.T, b.store, lapsed, backend.Claimed)
 	b.lapse()
-	takes(1, "an abandoned claim", func() { begins(b.T, b.store, again(hold), backend.Held) })
-	takes(1, "a takeover", func() { begins(b.T, b.store, again(lapsed), backend.Claimed) })
+	takes(2, "an abandoned claim", func() { begins(b.T, b.store, again(hold), backend.Held) })
+	takes(2, "a takeover", func() { begins(b.T, b.store, again(lapsed), backend.Claimed) })
 	tx := claimOf(key + " tx")
 	takes(5, "a transaction with one statement of its own", func() {
 		inTx(b.T, b.store, tx, func(ctx context.Context, tx2 *sqlx.Tx, s backend.TxStore) error {

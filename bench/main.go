@@ -1,0 +1,153 @@
+// Bench measures what idem costs, against statements written by hand that do as little as can be, on the servers that
+// people use.
+//
+//	go run ./bench [-short] [-only NAME] [-callers 1,32]
+//
+// It takes the servers that IDEM_TEST_POSTGRES and IDEM_TEST_MYSQL name, makes a schema or a database of its own there and
+// drops it, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
+// nothing, so that what is measured is the protocol. All that is compared runs in turns in one run; what is printed are
+// ratios, since a machine's own speed changes from minute to minute. docs/performance.md explains the figures.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// plan is what is asked for.
+type plan struct {
+	budget  time.Duration // for one contest with one number of callers
+	callers []int
+	only    string
+	dir     string // of SQLite's files
+}
+
+func main() {
+	p, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := p.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (*plan, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	short := flags.Bool("short", false, "two minutes in all, with figures that are good to a tenth")
+	budget := flags.Duration("time", 12*time.Second, "for each contest and number of callers")
+	only := flags.String("only", "", "only contests whose name has this text")
+	callers := flags.String("callers", "1,32", "numbers of callers")
+	dir := flags.String("dir", os.TempDir(), "where SQLite's files are made")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	p := &plan{budget: *budget, only: *only, dir: *dir}
+	if *short {
+		p.budget = 3 * time.Second
+	}
+	for text := range strings.SplitSeq(*callers, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, fmt.Errorf("-callers: %q is not a number between 1 and 1000", text)
+		}
+		p.callers = append(p.callers, n)
+	}
+	return p, nil
+}
+
+// run runs the contests of all databases that are there.
+func (p *plan) run(ctx context.Context) error {
+	dir, err := os.MkdirTemp(p.dir, "idem-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	print := newReport(os.Stdout, p.callers)
+	for _, opens := range []struct {
+		name, variable string
+		open           func(url string) (*side, error)
+	}{
+		{"PostgreSQL", "IDEM_TEST_POSTGRES", func(url string) (*side, error) { return openPostgres(ctx, url, p.conns()) }},
+		{"MariaDB", "IDEM_TEST_MYSQL", func(url string) (*side, error) { return openMariaDB(ctx, url, p.conns()) }},
+		{"SQLite NORMAL", "", func(string) (*side, error) { return openSQLite(ctx, dir, "NORMAL", p.conns()) }},
+		{"SQLite FULL", "", func(string) (*side, error) { return openSQLite(ctx, dir, "FULL", p.conns()) }},
+	} {
+		url := os.Getenv(opens.variable)
+		switch {
+		case !p.wants(opens.name):
+			continue
+		case opens.variable != "" && url == "":
+			print.skipped(opens.name, opens.variable)
+			continue
+		}
+		s, err := opens.open(url)
+		if err != nil {
+			return fmt.Errorf("%s: %w", opens.name, err)
+		}
+		if err := errors.Join(p.measure(ctx, s, print), s.close(context.WithoutCancel(ctx))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wants reports whether a contest of the database may be asked for.
+func (p *plan) wants(database string) bool {
+	name, _, _ := strings.Cut(p.only, ":")
+	return p.only == "" || strings.HasPrefix(database, name)
+}
+
+// conns is as many as the most callers, so that none waits for a connection.
+func (p *plan) conns() int {
+	most := 1
+	for _, n := range p.callers {
+		most = max(most, n)
+	}
+	return most
+}
+
+func (p *plan) measure(ctx context.Context, s *side, print *report) error {
+	contests, err := s.contests(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	for _, c := range contests {
+		if !strings.Contains(c.name, p.only) {
+			continue
+		}
+		// Warm connections, plans and caches.
+		if _, err := c.together(ctx, p.conns(), p.budget/10); err != nil {
+			return err
+		}
+		var all [][]figure
+		for _, n := range p.callers {
+			run := c.together
+			if n == 1 {
+				run = func(ctx context.Context, _ int, budget time.Duration) ([]figure, error) { return c.alone(ctx, budget) }
+			}
+			figures, err := run(ctx, n, p.budget)
+			if err != nil {
+				return err
+			}
+			all = append(all, figures)
+		}
+		counted, err := c.count(ctx)
+		if err != nil {
+			return err
+		}
+		print.contest(c, all, counted)
+	}
+	return nil
+}
