@@ -46,7 +46,7 @@ func Migrate(ctx context.Context, db *sqlx.DB, d Dialect, opts ...MigrateOption)
 	if err := given(db, d); err != nil {
 		return err
 	}
-	p := plan{table: table{name: defaultTable}}
+	p := newPlan()
 	for i, o := range opts {
 		if o == nil {
 			return fmt.Errorf("sqlbackend: option %d of Migrate is nil", i+1)
@@ -55,6 +55,13 @@ func Migrate(ctx context.Context, db *sqlx.DB, d Dialect, opts ...MigrateOption)
 			return err
 		}
 	}
+	return p.run(ctx, db, d)
+}
+
+func newPlan() plan { return plan{table: table{name: defaultTable}} }
+
+// run is Migrate, whose options p knows.
+func (p *plan) run(ctx context.Context, db *sqlx.DB, d Dialect) error {
 	if err := d.usable(ctx, db, p.table); err != nil {
 		return err
 	}

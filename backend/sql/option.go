@@ -6,11 +6,21 @@ import (
 	"time"
 )
 
+// OpenOption configures the Open of a driver package. Every Option and every MigrateOption is one. A wrong one makes Open
+// fail with an error that names it, before anything is opened.
+type OpenOption interface{ open(*Opening) error }
+
 // Option configures a Store, in New. A wrong one makes New fail with an error that names it.
-type Option interface{ configure(*config) error }
+type Option interface {
+	OpenOption
+	configure(*config) error
+}
 
 // MigrateOption configures Migrate. A wrong one makes it fail with an error that names it.
-type MigrateOption interface{ plan(*plan) error }
+type MigrateOption interface {
+	OpenOption
+	plan(*plan) error
+}
 
 // TableOption goes into New and into Migrate, and must be the same in both.
 type TableOption interface {
@@ -28,18 +38,33 @@ type config struct {
 	isolation sql.IsolationLevel // of the transactions that InTx begins; the zero value is the dialect's
 }
 
+func newConfig(d Dialect) config {
+	c := config{table: table{name: defaultTable}, readable: true}
+	d.defaults(&c)
+	return c
+}
+
 type storeOption func(*config) error
 
 func (o storeOption) configure(c *config) error { return o(c) }
+func (o storeOption) open(p *Opening) error     { return o(&p.config) }
 
 type migrateOption func(*plan) error
 
-func (o migrateOption) plan(p *plan) error { return o(p) }
+func (o migrateOption) plan(p *plan) error    { return o(p) }
+func (o migrateOption) open(p *Opening) error { return o(&p.plan) }
 
 type tableOption string
 
 func (o tableOption) configure(c *config) error { return o.set(&c.table) }
 func (o tableOption) plan(p *plan) error        { return o.set(&p.table) }
+
+func (o tableOption) open(p *Opening) error {
+	if err := o.plan(&p.plan); err != nil {
+		return err
+	}
+	return o.configure(&p.config)
+}
 
 func (o tableOption) set(t *table) (err error) {
 	if *t, err = parseTable(string(o)); err != nil {
@@ -103,7 +128,8 @@ func TxIsolation(level sql.IsolationLevel) Option {
 // of an attempt that still runs, and a claim for a user who is not there is refused with backend.ErrUnknownUser.
 //
 // It works on text that equals the user of the calls byte for byte. It must be given when the table is created, since
-// Migrate adds no constraint to a table that is there. Each claim shares a lock on the user's row until it is committed.
+// Migrate adds no constraint to a table that is there. The table of users must be there before, on SQLite only before
+// the first claim. Each claim shares a lock on the user's row until it is committed.
 // On SQLite every connection needs PRAGMA foreign_keys=ON. On SQLite and PostgreSQL deleting a user reads the whole
 // table of records unless the application adds an index on user_name. On MySQL the server adds one, and the column must
 // be a VARCHAR of the character set utf8mb4 and the collation utf8mb4_nopad_bin, so that it tells apart what idem does.

@@ -37,8 +37,7 @@ func New(ctx context.Context, db *sqlx.DB, d Dialect, opts ...Option) (*Store, e
 	if err := given(db, d); err != nil {
 		return nil, err
 	}
-	c := config{table: table{name: defaultTable}, readable: true}
-	d.defaults(&c)
+	c := newConfig(d)
 	for i, o := range opts {
 		if o == nil {
 			return nil, fmt.Errorf("sqlbackend: option %d of New is nil", i+1)
@@ -47,6 +46,11 @@ func New(ctx context.Context, db *sqlx.DB, d Dialect, opts ...Option) (*Store, e
 			return nil, err
 		}
 	}
+	return c.open(ctx, db, d)
+}
+
+// open returns the store that c describes.
+func (c config) open(ctx context.Context, db *sqlx.DB, d Dialect) (*Store, error) {
 	if err := ready(ctx, db, d, c.table); err != nil {
 		return nil, err
 	}

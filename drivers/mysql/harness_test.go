@@ -38,7 +38,7 @@ func run(m *testing.M) int {
 	if server == "" {
 		return m.Run()
 	}
-	dsn, _, err := parseURL(server)
+	dsn, err := parseURL(server)
 	if err == nil {
 		var connector driver.Connector
 		if connector, err = mysql.NewConnector(dsn); err == nil {
@@ -95,7 +95,7 @@ func (s *storage) address() string {
 // pool opens the database as an application might that knows nothing of Open.
 func (s *storage) pool(tb backendtest.TB, tap *tapped) *sqlx.DB {
 	tb.Helper()
-	cfg, _, err := parseURL(s.address())
+	cfg, err := parseURL(s.address())
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}

@@ -55,7 +55,7 @@ func TestTenProcessesMigrateAtOnce(t *testing.T) {
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				db, store, err := Open(t.Context(), s.address(), Table(s.table), Conns(1))
+				db, store, err := Open(t.Context(), s.address(), sqlbackend.Table(s.table), sqlbackend.Conns(1))
 				if err != nil {
 					t.Error(err)
 					return
@@ -96,7 +96,7 @@ func TestATableInAnotherDatabase(t *testing.T) {
 	u, err := url.Parse(database)
 	require.NoError(t, err)
 	for _, name := range []string{"orders_" + random(), "Select", u.Path[1:] + ".t_" + random()} {
-		db, store, err := Open(t.Context(), s.address(), Table(name))
+		db, store, err := Open(t.Context(), s.address(), sqlbackend.Table(name))
 		require.NoError(t, err)
 		begins(t, store, claimOf("key"), backend.Claimed)
 		begins(t, store, again(claimOf("key")), backend.InFlight)
@@ -170,6 +170,6 @@ func TestAKeyToUsersMustBeThereFromTheStart(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.open(t)
-	_, _, err := Open(t.Context(), s.address(), Table(s.table), UsersKey("users", "name"))
+	_, _, err := Open(t.Context(), s.address(), sqlbackend.Table(s.table), sqlbackend.UsersKey("users", "name"))
 	require.ErrorContains(t, err, "without the foreign key to users (name)")
 }

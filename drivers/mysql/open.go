@@ -22,47 +22,32 @@ const driverName = "mysql"
 //
 // in which what has a meaning of its own is percent-encoded. The port is 3306 unless given. The query may have
 //
-//	table     the table of records
-//	readable  false leaves guard, user and key out
-//	conns     the most connections, as Conns
-//	socket    the file of a Unix socket, instead of a host
+//	socket  the file of a Unix socket, instead of a host
 //
-// and every parameter of the driver and system variable of the server, as the driver's data source names have them.
+// idem's parameters table, readable, migrate and conns, as sqlbackend.Driver.Prepare says, and every parameter of the driver and system variable of the server, as the driver's data source names have them.
 // Connections are at READ COMMITTED unless tx_isolation says otherwise. Errors repeat no part of address.
-func Open(ctx context.Context, address string, opts ...Option) (*sqlx.DB, *sqlbackend.Store, error) {
-	dsn, fromURL, err := parseURL(address)
+func Open(ctx context.Context, address string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store, error) {
+	opening, address, err := opener.Prepare(address, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	dsn, err := parseURL(address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mysql: %w", err)
-	}
-	c := config{conns: 10}
-	for i, o := range append(fromURL, opts...) {
-		if o == nil {
-			return nil, nil, fmt.Errorf("mysql: option %d of Open is nil", i-len(fromURL)+1)
-		}
-		if err := o.apply(&c); err != nil {
-			return nil, nil, err
-		}
 	}
 	connector, err := mysql.NewConnector(dsn)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mysql: open: %w", err)
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), driverName)
-	store, err := c.start(ctx, db)
+	store, err := opening.Start(ctx, db)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("mysql: open: %w", err), db.Close())
+		return nil, nil, fmt.Errorf("mysql: open: %w", err)
 	}
 	return db, store, nil
 }
 
-func (c *config) start(ctx context.Context, db *sqlx.DB) (*sqlbackend.Store, error) {
-	db.SetMaxOpenConns(c.conns)
-	db.SetMaxIdleConns(c.conns) // an idle connection keeps its prepared statements
-	if err := sqlbackend.Migrate(ctx, db, Dialect(), c.migrate...); err != nil {
-		return nil, err
-	}
-	return sqlbackend.New(ctx, db, Dialect(), c.store...)
-}
+var opener = sqlbackend.Driver{Name: "mysql", Dialect: Dialect(), Conns: 10}
 
 // Dialect is sqlbackend's MySQL with the error numbers of github.com/go-sql-driver/mysql, for an application that opens
 // the database itself.

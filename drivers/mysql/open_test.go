@@ -25,7 +25,7 @@ func TestTheSchemeIsRegistered(t *testing.T) {
 func TestOpenSetsEveryConnectionUp(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
-	db, store, err := Open(t.Context(), s.address(), Table(s.table))
+	db, store, err := Open(t.Context(), s.address(), sqlbackend.Table(s.table))
 	require.NoError(t, err)
 	defer db.Close()
 	var level string
@@ -93,9 +93,8 @@ func TestAnAddressReads(t *testing.T) {
 		"mysql://u:p%40%3A%2Fq@[::1]:1/d":        "u:p@:/q@tcp([::1]:1)/d",
 		"mysql://u@ignored/d?socket=/run/m.sock": "u@unix(/run/m.sock)/d",
 	} {
-		c, opts, err := parseURL(text)
+		c, err := parseURL(text)
 		require.NoError(t, err, text)
-		require.Empty(t, opts)
 		auth := c.User
 		if c.Passwd != "" {
 			auth += ":" + c.Passwd
@@ -103,9 +102,10 @@ func TestAnAddressReads(t *testing.T) {
 		require.Equal(t, want, auth+"@"+c.Net+"("+c.Addr+")/"+c.DBName, text)
 		require.Equal(t, "'READ-COMMITTED'", c.Params["tx_isolation"])
 	}
-	c, opts, err := parseURL("mysql://h/d?clientFoundRows=true&sql_mode=%27%27&table=x&transaction_isolation=%27SERIALIZABLE%27")
+	_, address, err := opener.Prepare("mysql://h/d?clientFoundRows=true&sql_mode=%27%27&table=x&transaction_isolation=%27SERIALIZABLE%27", nil)
 	require.NoError(t, err)
-	require.Len(t, opts, 1)
+	c, err := parseURL(address)
+	require.NoError(t, err)
 	require.True(t, c.ClientFoundRows)
 	require.Equal(t, map[string]string{"sql_mode": "''", "transaction_isolation": "'SERIALIZABLE'"}, c.Params)
 }
@@ -118,7 +118,7 @@ func TestAnAddressIsRefusedAndNotRepeated(t *testing.T) {
 		"that cannot be read":       {"mysql://root:secret@127.0.0.1:port/d", "percent-encoded"},
 		"with a bad escape":         {"mysql://root:sec%ret@127.0.0.1/d", "percent-encoded"},
 		"with a bad query":          {"mysql://root:secret@127.0.0.1/d?a=%zz", "query"},
-		"with a parameter twice":    {"mysql://root:secret@127.0.0.1/d?table=a&table=b", "table is given 2 times"},
+		"with a parameter twice":    {"mysql://root:secret@127.0.0.1/d?table=a&table=b", "table is given more than once"},
 		"with a bad table":          {"mysql://root:secret@127.0.0.1/d?table=a%20b", "Table"},
 		"with no connections":       {"mysql://root:secret@127.0.0.1/d?conns=0", "Conns"},
 		"with a word for a number":  {"mysql://root:secret@127.0.0.1/d?conns=many", "conns"},
@@ -135,6 +135,8 @@ func TestAnAddressIsRefusedAndNotRepeated(t *testing.T) {
 	}
 	_, _, err := Open(t.Context(), "mysql://h/d", nil)
 	require.ErrorContains(t, err, "option 1")
-	_, _, err = Open(t.Context(), "mysql://127.0.0.1:1/d", With(sqlbackend.PruneStep(0)), Conns(10_001))
+	_, _, err = Open(t.Context(), "mysql://127.0.0.1:1/d", sqlbackend.Conns(10_001))
 	require.ErrorContains(t, err, "Conns")
+	_, _, err = Open(t.Context(), "mysql://127.0.0.1:1/d", sqlbackend.PruneStep(0))
+	require.ErrorContains(t, err, "PruneStep")
 }

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/idem-go/idem/backend"
-	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 func init() { backend.Register("mysql", openURL) }
@@ -25,29 +23,30 @@ func openURL(ctx context.Context, address string) (backend.Handle, error) {
 	return backend.Handle{Store: store, Close: db.Close}, nil
 }
 
-// parseURL reads what Open takes. What is not ours in the query goes to the driver as it is.
-func parseURL(address string) (*mysql.Config, []Option, error) {
+// parseURL reads what Open takes. What is in the query, beside the socket, goes to the driver as it is.
+func parseURL(address string) (*mysql.Config, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.Fragment != "" {
-		return nil, nil, errors.New("the address must be mysql://user:password@host:port/database, with what has a meaning of its own percent-encoded")
+		return nil, errors.New("the address must be mysql://user:password@host:port/database, with what has a meaning of its own percent-encoded")
 	}
 	database := strings.TrimPrefix(u.Path, "/")
 	if database == "" || strings.Contains(database, "/") {
-		return nil, nil, errors.New("the address must name one database, after the host and a slash")
+		return nil, errors.New("the address must name one database, after the host and a slash")
 	}
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, nil, errors.New("the query cannot be read: it must be NAME=VALUE, joined by &")
+		return nil, errors.New("the query cannot be read: it must be NAME=VALUE, joined by &")
+	}
+	for name, all := range values {
+		if len(all) != 1 {
+			return nil, fmt.Errorf("the parameter %s is given more than once", name)
+		}
 	}
 	socket := values.Get("socket")
 	values.Del("socket")
-	opts, err := parameters(values)
-	if err != nil {
-		return nil, nil, err
-	}
 	c, err := driverConfig(values)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c.User, c.DBName = u.User.Username(), database
 	c.Passwd, _ = u.User.Password()
@@ -55,7 +54,7 @@ func parseURL(address string) (*mysql.Config, []Option, error) {
 	if socket != "" {
 		c.Net, c.Addr = "unix", socket
 	}
-	return c, opts, nil
+	return c, nil
 }
 
 func hostPort(u *url.URL) string {
@@ -67,47 +66,6 @@ func hostPort(u *url.URL) string {
 		port = "3306"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// parameters takes ours out of values.
-func parameters(values url.Values) (opts []Option, err error) {
-	for name, all := range values {
-		if len(all) != 1 {
-			return nil, fmt.Errorf("the parameter %s is given %d times", name, len(all))
-		}
-		opt, err := parameter(name, all[0])
-		if err != nil {
-			return nil, err
-		}
-		if opt != nil {
-			opts = append(opts, opt)
-			values.Del(name)
-		}
-	}
-	return opts, nil
-}
-
-// parameter returns nil for what is the driver's.
-func parameter(name, value string) (Option, error) {
-	switch name {
-	case "table":
-		return Table(value), nil
-	case "conns":
-		n, err := strconv.Atoi(value)
-		if err != nil {
-			return nil, fmt.Errorf("the parameter conns must be a number, not %q", value)
-		}
-		return Conns(n), nil
-	case "readable":
-		if value != "false" && value != "true" {
-			return nil, fmt.Errorf("the parameter readable must be true or false, not %q", value)
-		}
-		if value == "true" {
-			return With(), nil
-		}
-		return With(sqlbackend.WithoutReadable()), nil
-	}
-	return nil, nil // not ours
 }
 
 // driverConfig is what the driver makes of its own parameters. It does not log: what it has to say are errors.

@@ -24,9 +24,9 @@ func openBare(t *testing.T, schema string) *sqlx.DB {
 func TestAMissingTableIsNamedWithItsRemedy(t *testing.T) {
 	t.Parallel()
 	dsn := server(t, "search_path="+newSchema(t))
-	_, _, err := Open(t.Context(), dsn, WithoutMigrate(), Table("orders"))
+	_, _, err := Open(t.Context(), dsn, sqlbackend.WithoutMigrate(), sqlbackend.Table("orders"))
 	require.ErrorContains(t, err, "there is no table orders: run sqlbackend.Migrate")
-	_, _, err = Open(t.Context(), dsn, Table("nowhere.orders"))
+	_, _, err = Open(t.Context(), dsn, sqlbackend.Table("nowhere.orders"))
 	require.ErrorContains(t, err, "there is no schema nowhere")
 }
 
@@ -80,7 +80,7 @@ func TestATableOfAnotherNameIsAnotherStore(t *testing.T) {
 	_, plain := openIn(t, schema, server(t))
 	begins(t, plain, claimOf("key"), backend.Claimed)
 	for _, name := range []string{"orders", "order", "Orders", "idem_records_2", far + ".Select", far + ".idem_records"} {
-		db, store := openIn(t, schema, server(t), Table(name))
+		db, store := openIn(t, schema, server(t), sqlbackend.Table(name))
 		begins(t, store, claimOf("key"), backend.Claimed)
 		inTx(t, store, again(claimOf("key")), mustNotRun(t), backend.InFlight)
 		stats, err := store.Prune(t.Context())

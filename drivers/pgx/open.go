@@ -9,47 +9,44 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 
+	"github.com/idem-go/idem/backend"
 	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
-// Open opens a pool on the database that dsn names, a URL or a connection string of pgx, brings idem's table there up to
-// date and returns both the pool and the store. Closing the pool ends both. Errors never repeat dsn.
-func Open(ctx context.Context, dsn string, opts ...Option) (*sqlx.DB, *sqlbackend.Store, error) {
-	c := config{conns: 10}
-	for i, o := range opts {
-		if o == nil {
-			return nil, nil, fmt.Errorf("pgx: option %d of Open is nil", i+1)
-		}
-		if err := o.apply(&c); err != nil {
-			return nil, nil, err
-		}
+func init() {
+	backend.Register("postgres", openURL)
+	backend.Register("postgresql", openURL)
+}
+
+func openURL(ctx context.Context, address string) (backend.Handle, error) {
+	db, store, err := Open(ctx, address)
+	if err != nil {
+		return backend.Handle{}, err
 	}
-	parsed, err := pgx.ParseConfig(dsn)
+	return backend.Handle{Store: store, Close: db.Close}, nil
+}
+
+// Open opens a pool on the database that dsn names, a URL or a connection string of pgx, brings idem's table there up to
+// date and returns both the pool and the store. Closing the pool ends both. The query of a URL may have idem's parameters
+// table, readable, migrate and conns beside pgx's, as sqlbackend.Driver.Prepare says. Errors never repeat dsn.
+func Open(ctx context.Context, dsn string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store, error) {
+	opening, dsn, err := opener.Prepare(dsn, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := pgx.ParseConfig(dsn)
 	if err != nil { // it may repeat the password
 		return nil, nil, errors.New("pgx: the data source cannot be read: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 	}
-	return c.open(ctx, parsed)
-}
-
-func (c *config) open(ctx context.Context, parsed *pgx.ConnConfig) (*sqlx.DB, *sqlbackend.Store, error) {
-	db := sqlx.NewDb(stdlib.OpenDB(*parsed), "pgx")
-	db.SetMaxOpenConns(c.conns)
-	db.SetMaxIdleConns(c.conns) // an idle connection keeps its prepared statements
-	store, err := c.start(ctx, db)
+	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	store, err := opening.Start(ctx, db)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("pgx: open: %w", err), db.Close())
+		return nil, nil, fmt.Errorf("pgx: open: %w", err)
 	}
 	return db, store, nil
 }
 
-func (c *config) start(ctx context.Context, db *sqlx.DB) (*sqlbackend.Store, error) {
-	if !c.byHand {
-		if err := sqlbackend.Migrate(ctx, db, Dialect(), c.migrate...); err != nil {
-			return nil, err
-		}
-	}
-	return sqlbackend.New(ctx, db, Dialect(), c.store...)
-}
+var opener = sqlbackend.Driver{Name: "pgx", Dialect: Dialect(), Conns: 10}
 
 // Dialect is sqlbackend's PostgreSQL for pgx, for an application that opens the pool itself.
 func Dialect() sqlbackend.Dialect {

@@ -38,7 +38,7 @@ func TestPruneWalksTheWholeTable(t *testing.T) {
 		for _, analyzed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("in steps of %d, analyzed %v", step, analyzed), func(t *testing.T) {
 				t.Parallel()
-				db, store := open(t, With(sqlbackend.PruneStep(step), sqlbackend.PrunePause(0)))
+				db, store := open(t, sqlbackend.PruneStep(step), sqlbackend.PrunePause(0))
 				fill(t, db, 200)
 				if analyzed {
 					db.MustExec(`ANALYZE idem_records`)
@@ -103,7 +103,7 @@ func TestAnOldServerIsWalkedByTheIDs(t *testing.T) {
 
 func TestAStepReadsNoMoreThanItsBlocks(t *testing.T) {
 	t.Parallel()
-	db, store := open(t, Conns(1), With(sqlbackend.PruneStep(100)))
+	db, store := open(t, sqlbackend.Conns(1), sqlbackend.PruneStep(100))
 	fill(t, db, 2000)
 	db.MustExec(`VACUUM ANALYZE idem_records`)
 	var plan []string
@@ -119,7 +119,7 @@ var errGone = errors.New("gone")
 
 func TestPruneGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
-	db, store := open(t, With(sqlbackend.PruneStep(1), sqlbackend.PrunePause(20*time.Millisecond)))
+	db, store := open(t, sqlbackend.PruneStep(1), sqlbackend.PrunePause(20*time.Millisecond))
 	fill(t, db, 200)
 	db.MustExec(`DELETE FROM idem_records WHERE state = 1 AND lease_until = 1`) // what becomes Unknown may move
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -151,7 +151,7 @@ func TestManyReplicasPruneAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for range 5 {
-		_, store := openIn(t, schema, server(t), Conns(2), With(sqlbackend.PruneStep(50), sqlbackend.PrunePause(0)))
+		_, store := openIn(t, schema, server(t), sqlbackend.Conns(2), sqlbackend.PruneStep(50), sqlbackend.PrunePause(0))
 		group.Go(func() {
 			stats, err := store.Prune(t.Context())
 			if err != nil {
@@ -168,7 +168,7 @@ func TestManyReplicasPruneAtOnce(t *testing.T) {
 
 func TestForgetUserWalksTheWholeTable(t *testing.T) {
 	t.Parallel()
-	db, store := open(t, With(sqlbackend.PruneStep(3)))
+	db, store := open(t, sqlbackend.PruneStep(3))
 	fill(t, db, 100)
 	for i := range 10 {
 		begins(t, store, claimOf(fmt.Sprint(i)), backend.Claimed)

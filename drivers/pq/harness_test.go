@@ -2,6 +2,7 @@ package pq
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net"
 	"net/url"
@@ -62,7 +63,7 @@ func newSchema(tb testing.TB) string {
 }
 
 // openIn opens a store whose table is in the schema, which is also the connections' search path.
-func openIn(tb backendtest.TB, schema, dsn string, opts ...Option) (*sqlx.DB, *sqlbackend.Store) {
+func openIn(tb backendtest.TB, schema, dsn string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store) {
 	tb.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -80,7 +81,7 @@ func openIn(tb backendtest.TB, schema, dsn string, opts ...Option) (*sqlx.DB, *s
 }
 
 // open opens a store in a schema of its own.
-func open(tb testing.TB, opts ...Option) (*sqlx.DB, *sqlbackend.Store) {
+func open(tb testing.TB, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store) {
 	tb.Helper()
 	return openIn(tb, newSchema(tb), server(tb), opts...)
 }
@@ -168,8 +169,12 @@ func openWired(tb backendtest.TB, schema, dsn string, conns int) (*sqlx.DB, *sql
 	}
 	w := &wire{}
 	connector.Dialer(w)
-	c := config{conns: conns}
-	db, store, err := c.open(tb.Context(), connector)
+	opening, _, err := opener.Prepare("", []sqlbackend.OpenOption{sqlbackend.Conns(conns)})
+	if err != nil {
+		tb.Fatalf("%v", err)
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	store, err := opening.Start(tb.Context(), db)
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 func TestAWrongDataSourceIsRefusedWithoutItsPassword(t *testing.T) {
@@ -20,6 +22,6 @@ func TestAWrongDataSourceIsRefusedWithoutItsPassword(t *testing.T) {
 	}
 	_, _, err := Open(t.Context(), "postgres://h/db", nil)
 	require.ErrorContains(t, err, "option 1 of Open is nil")
-	_, _, err = Open(t.Context(), "postgres://h/db", Conns(0))
+	_, _, err = Open(t.Context(), "postgres://h/db", sqlbackend.Conns(0))
 	require.ErrorContains(t, err, "option Conns")
 }

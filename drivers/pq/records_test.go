@@ -157,7 +157,7 @@ func TestAServerThatRefusesWritesIsNamed(t *testing.T) {
 	_, _, err := Open(t.Context(), dsn)
 	require.ErrorContains(t, err, "read-only (transaction_read_only is on)")
 
-	db, store := openIn(t, schema, server(t), Conns(1))
+	db, store := openIn(t, schema, server(t), sqlbackend.Conns(1))
 	_, err = db.ExecContext(t.Context(), `SET default_transaction_read_only = on`)
 	require.NoError(t, err)
 	_, err = store.Begin(t.Context(), claimOf("key"))

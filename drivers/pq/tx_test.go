@@ -150,7 +150,7 @@ func TestAKeyToUsers(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close()
 	db.MustExec(`CREATE TABLE users (name text PRIMARY KEY)`)
-	_, store := openIn(t, schema, server(t), UsersKey("users", "name"))
+	_, store := openIn(t, schema, server(t), sqlbackend.UsersKey("users", "name"))
 	c := claimOf("key")
 
 	_, err = store.Begin(t.Context(), c)
@@ -170,10 +170,10 @@ func TestAKeyToUsers(t *testing.T) {
 	g, err := store.Complete(t.Context(), c.ID, c.Token, completionOf(c, "answer"))
 	require.NoError(t, err)
 	require.Equal(t, backend.Lost, g.Verdict)
-	openIn(t, schema, server(t), UsersKey("users", "name"))
+	openIn(t, schema, server(t), sqlbackend.UsersKey("users", "name"))
 
 	bare := newSchema(t)
 	openIn(t, bare, server(t))
-	_, _, err = Open(t.Context(), server(t, "search_path="+bare), UsersKey("users", "name"))
+	_, _, err = Open(t.Context(), server(t, "search_path="+bare), sqlbackend.UsersKey("users", "name"))
 	require.ErrorContains(t, err, "without the foreign key to users (name)")
 }

@@ -23,9 +23,9 @@ func newFile(tb testing.TB) string {
 	return filepath.Join(tb.TempDir(), "idem %41?#&;=ü.db")
 }
 
-func openFile(tb testing.TB, file string, opts ...Option) (*sqlx.DB, *sqlbackend.Store) {
+func openFile(tb testing.TB, file string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store) {
 	tb.Helper()
-	db, store, err := Open(tb.Context(), file, append([]Option{Synchronous("normal")}, opts...)...)
+	db, store, err := Open(tb.Context(), file, append([]sqlbackend.OpenOption{Synchronous("normal")}, opts...)...)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db, store
@@ -121,8 +121,8 @@ func (t tappedTx) Commit() error {
 // openTapped opens file as Open does, through connections that can be tapped.
 func openTapped(tb backendtest.TB, file string) (*sqlx.DB, *sqlbackend.Store, *tapped) {
 	tb.Helper()
-	c := config{synchronous: "NORMAL", busyTimeout: 3 * time.Second}
-	dsn, err := c.dsn(file)
+	s := settings{synchronous: "NORMAL", busyTimeout: 3 * time.Second}
+	dsn, err := s.dsn(file)
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}
@@ -133,8 +133,14 @@ func openTapped(tb backendtest.TB, file string) (*sqlx.DB, *sqlbackend.Store, *t
 	tap := &tapped{Connector: connector}
 	db := sqlx.NewDb(sql.OpenDB(tap), driverName)
 	tb.Cleanup(func() { _ = db.Close() })
-	db.SetMaxIdleConns(8)
-	store, err := c.start(tb.Context(), db)
+	if err := useWAL(tb.Context(), db); err != nil {
+		tb.Fatalf("%v", err)
+	}
+	opening, _, err := opener(&s).Prepare("", nil)
+	if err != nil {
+		tb.Fatalf("%v", err)
+	}
+	store, err := opening.Start(tb.Context(), db)
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}

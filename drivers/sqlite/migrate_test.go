@@ -18,8 +18,8 @@ import (
 // openEmpty opens a file without a table.
 func openEmpty(t *testing.T, file string) *sqlx.DB {
 	t.Helper()
-	c := config{synchronous: "NORMAL", busyTimeout: time.Second}
-	dsn, err := c.dsn(file)
+	s := settings{synchronous: "NORMAL", busyTimeout: time.Second}
+	dsn, err := s.dsn(file)
 	require.NoError(t, err)
 	db, err := sqlx.Open(driverName, dsn)
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestATableOfAnotherNameIsAnotherStore(t *testing.T) {
 	_, plain := openFile(t, file)
 	begins(t, plain, claimOf("key"), backend.Claimed)
 	for _, name := range []string{"orders", "order", "Main.Select", "idem_records_2"} {
-		db, store := openFile(t, file, Table(name))
+		db, store := openFile(t, file, sqlbackend.Table(name))
 		begins(t, store, claimOf("key"), backend.Claimed)
 		begins(t, store, again(claimOf("key")), backend.InFlight)
 		var n int
@@ -117,7 +117,7 @@ func TestATableOfAnotherNameIsAnotherStore(t *testing.T) {
 
 func TestASchemaThatIsNotAttachedIsNamed(t *testing.T) {
 	t.Parallel()
-	_, _, err := Open(t.Context(), newFile(t), Table("elsewhere.orders"))
+	_, _, err := Open(t.Context(), newFile(t), sqlbackend.Table("elsewhere.orders"))
 	require.ErrorContains(t, err, "there is no schema elsewhere")
 }
 
@@ -141,7 +141,7 @@ func TestOtherToolsCanRunTheFiles(t *testing.T) {
 func TestAKeyToUsers(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
-	db, store := openFile(t, file, UsersKey("users", "name"))
+	db, store := openFile(t, file, sqlbackend.UsersKey("users", "name"))
 	_, err := db.ExecContext(t.Context(), `CREATE TABLE users (name TEXT PRIMARY KEY)`)
 	require.NoError(t, err)
 	c := claimOf("key")
@@ -164,14 +164,14 @@ func TestAKeyToUsers(t *testing.T) {
 	g, err := store.Complete(t.Context(), c.ID, c.Token, completionOf(c, "answer"))
 	require.NoError(t, err)
 	require.Equal(t, backend.Lost, g.Verdict)
-	openFile(t, file, UsersKey("Users", "name"))
+	openFile(t, file, sqlbackend.UsersKey("Users", "name"))
 }
 
 func TestAKeyToUsersMustBeThereFromTheStart(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	openFile(t, file)
-	_, _, err := Open(t.Context(), file, UsersKey("users", "name"))
+	_, _, err := Open(t.Context(), file, sqlbackend.UsersKey("users", "name"))
 	require.ErrorContains(t, err, "without the foreign key to users (name)")
 }
 

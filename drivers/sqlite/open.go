@@ -26,31 +26,44 @@ const driverName = "sqlite"
 //
 // Every connection has journal mode WAL, synchronous FULL, a busy timeout and foreign keys on, and its transactions
 // take the write lock when they begin: one that waits for it does so before it has read anything.
-func Open(ctx context.Context, file string, opts ...Option) (*sqlx.DB, *sqlbackend.Store, error) {
-	c := config{synchronous: "FULL", busyTimeout: 3 * time.Second, conns: 8}
-	for i, o := range opts {
-		if o == nil {
-			return nil, nil, fmt.Errorf("sqlite: option %d of Open is nil", i+1)
-		}
-		if err := o.apply(&c); err != nil {
-			return nil, nil, err
-		}
-	}
-	dsn, err := c.dsn(file)
+func Open(ctx context.Context, file string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store, error) {
+	s := newSettings()
+	opening, _, err := opener(s).Prepare("", opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := sqlx.Open(driverName, dsn)
+	return s.open(ctx, file, opening)
+}
+
+func opener(s *settings) sqlbackend.Driver {
+	return sqlbackend.Driver{Name: "sqlite", Dialect: Dialect(), Conns: 8, Settings: s}
+}
+
+func (s *settings) open(ctx context.Context, file string, opening *sqlbackend.Opening) (*sqlx.DB, *sqlbackend.Store, error) {
+	dsn, err := s.dsn(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("sqlite: %w", err)
+	}
+	db, err := openWAL(ctx, dsn)
 	if err != nil {
 		return nil, nil, fmt.Errorf("sqlite: open %s: %w", filepath.Base(file), err)
 	}
-	db.SetMaxOpenConns(c.conns)
-	db.SetMaxIdleConns(c.conns) // an idle connection keeps its prepared statements
-	store, err := c.start(ctx, db)
+	store, err := opening.Start(ctx, db)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", filepath.Base(file), err), db.Close())
+		return nil, nil, fmt.Errorf("sqlite: open %s: %w", filepath.Base(file), err)
 	}
 	return db, store, nil
+}
+
+func openWAL(ctx context.Context, dsn string) (*sqlx.DB, error) {
+	db, err := sqlx.Open(driverName, dsn)
+	if err != nil {
+		return nil, err
+	}
+	if err := useWAL(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // Dialect is sqlbackend's SQLite with the error codes of modernc.org/sqlite, for an application that opens the file
@@ -66,36 +79,25 @@ func errorCode(err error) (int, bool) {
 }
 
 // dsn is the URI of https://www.sqlite.org/uri.html, with the driver's own parameters.
-func (c *config) dsn(file string) (string, error) {
+func (s *settings) dsn(file string) (string, error) {
 	switch {
 	case file == "" || strings.EqualFold(file, ":memory:"):
-		return "", errors.New("sqlite: a database in memory cannot keep records: name a file (backend/memtest is the store for tests)")
+		return "", errors.New("a database in memory cannot keep records: name a file (backend/memtest is the store for tests)")
 	case strings.HasPrefix(file, "file:"):
-		return "", errors.New("sqlite: give the plain name of the file, not a URI")
+		return "", errors.New("give the plain name of the file, not a URI")
 	case strings.ContainsRune(file, 0):
-		return "", errors.New("sqlite: the name of the file contains a NUL")
+		return "", errors.New("the name of the file contains a NUL")
 	}
 	name := filepath.ToSlash(filepath.Clean(file))
 	if filepath.VolumeName(file) != "" {
 		name = "/" + name
 	}
 	query := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(" + strconv.FormatInt(c.busyTimeout.Milliseconds(), 10) + ")",
-		"synchronous(" + c.synchronous + ")",
+		"busy_timeout(" + strconv.FormatInt(s.busyTimeout.Milliseconds(), 10) + ")",
+		"synchronous(" + s.synchronous + ")",
 		"foreign_keys(1)",
 	}}
 	return "file:" + (&url.URL{Path: name}).EscapedPath() + "?" + query.Encode(), nil
-}
-
-// start makes the file ready and opens the store in it.
-func (c *config) start(ctx context.Context, db *sqlx.DB) (*sqlbackend.Store, error) {
-	if err := useWAL(ctx, db); err != nil {
-		return nil, err
-	}
-	if err := sqlbackend.Migrate(ctx, db, Dialect(), c.migrate...); err != nil {
-		return nil, err
-	}
-	return sqlbackend.New(ctx, db, Dialect(), c.store...)
 }
 
 // useWAL sets the file's journal mode, which stays with it. It needs the file for itself for a moment, and SQLite does

@@ -66,7 +66,7 @@ func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for name, test := range map[string]struct {
 		file string
-		opt  Option
+		opt  sqlbackend.OpenOption
 		want string
 	}{
 		"a database in memory":        {":memory:", nil, "memory"},
@@ -78,14 +78,14 @@ func TestOpenRefuses(t *testing.T) {
 		"no durability":               {"x.db", Synchronous("off"), "Synchronous"},
 		"no busy timeout":             {"x.db", BusyTimeout(0), "BusyTimeout"},
 		"a busy timeout of an hour":   {"x.db", BusyTimeout(time.Hour), "BusyTimeout"},
-		"no connections":              {"x.db", Conns(0), "Conns"},
-		"a table that is no name":     {filepath.Join(dir, "y.db"), Table("a b"), "Table"},
-		"a wrong option of the store": {filepath.Join(dir, "y.db"), With(sqlbackend.PruneStep(0)), "PruneStep"},
-		"a users key that is no name": {filepath.Join(dir, "y.db"), UsersKey("users", "a b"), "UsersKey"},
+		"no connections":              {"x.db", sqlbackend.Conns(0), "Conns"},
+		"a table that is no name":     {filepath.Join(dir, "y.db"), sqlbackend.Table("a b"), "Table"},
+		"a wrong option of the store": {filepath.Join(dir, "y.db"), sqlbackend.PruneStep(0), "PruneStep"},
+		"a users key that is no name": {filepath.Join(dir, "y.db"), sqlbackend.UsersKey("users", "a b"), "UsersKey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var opts []Option
+			var opts []sqlbackend.OpenOption
 			if test.opt != nil {
 				opts = append(opts, test.opt)
 			}
@@ -127,7 +127,10 @@ func TestAURLReads(t *testing.T) {
 		"sqlite:a%20b%3F%25%23.db":   "a b?%#.db",
 		"sqlite:a b.db?table=orders": "a b.db",
 	} {
-		file, _, err := parseURL(text)
+		opening, rest, err := opener(newSettings()).Prepare(text, nil)
+		require.NoError(t, err, text)
+		require.NotNil(t, opening)
+		file, err := newSettings().parseURL(rest)
 		require.NoError(t, err, text)
 		require.Equal(t, want, file, text)
 	}
@@ -142,11 +145,13 @@ func TestAURLIsRefused(t *testing.T) {
 		"without a file":            {"sqlite:", "memory"},
 		"for a database in memory":  {"sqlite::memory:", "memory"},
 		"with an unknown parameter": {"sqlite:app.db?mode=memory", `unknown parameter "mode"`},
-		"with a parameter twice":    {"sqlite:app.db?table=a&table=b", "table is given 2 times"},
-		"with a bad query":          {"sqlite:app.db?table=%zz", "query"},
+		"with a parameter twice":    {"sqlite:app.db?table=a&table=b", "table is given more than once"},
+		"with a bad query":          {"sqlite:app.db?mode=%zz", "query"},
+		"with a bad escape in ours": {"sqlite:app.db?table=%zz", "parameter table"},
 		"with a number for a time":  {"sqlite:app.db?busy_timeout=3", "busy_timeout"},
 		"with a bad boolean":        {"sqlite:app.db?readable=no", "readable"},
-		"with a bad synchronous":    {"sqlite:app.db?synchronous=off", "Synchronous"},
+		"with a bad synchronous":    {"sqlite:app.db?synchronous=off", "synchronous"},
+		"with a table that is none": {"sqlite:app.db?table=a%20b", "option Table"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

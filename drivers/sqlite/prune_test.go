@@ -42,7 +42,7 @@ func TestPruneWalksTheWholeTable(t *testing.T) {
 	for _, step := range []int{1, 7, 200, 1000} {
 		t.Run(fmt.Sprintf("in steps of %d", step), func(t *testing.T) {
 			t.Parallel()
-			db, store := openFile(t, newFile(t), With(sqlbackend.PruneStep(step), sqlbackend.PrunePause(0)))
+			db, store := openFile(t, newFile(t), sqlbackend.PruneStep(step), sqlbackend.PrunePause(0))
 			fill(t, db, 100)
 			stats, err := store.Prune(t.Context())
 			require.NoError(t, err)
@@ -85,7 +85,7 @@ func pruneUntil(t *testing.T, db *sqlx.DB, store *sqlbackend.Store, left int) (s
 
 func TestPruneGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
-	db, store := openFile(t, newFile(t), With(sqlbackend.PruneStep(10), sqlbackend.PrunePause(time.Minute)))
+	db, store := openFile(t, newFile(t), sqlbackend.PruneStep(10), sqlbackend.PrunePause(time.Minute))
 	for n := range 30 {
 		numbered(t, db, n+1)
 	}
@@ -119,7 +119,7 @@ func TestPruneOfAnEndedContextDoesNothing(t *testing.T) {
 
 func TestASecondPruneWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
-	db, store := openFile(t, newFile(t), With(sqlbackend.PruneStep(1), sqlbackend.PrunePause(time.Minute)))
+	db, store := openFile(t, newFile(t), sqlbackend.PruneStep(1), sqlbackend.PrunePause(time.Minute))
 	numbered(t, db, 1)
 	numbered(t, db, 2)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -154,7 +154,7 @@ func TestAStepInWhichNothingIsDueNeedsNoWriter(t *testing.T) {
 
 func TestForgetUserWalksTheWholeTable(t *testing.T) {
 	t.Parallel()
-	db, store := openFile(t, newFile(t), With(sqlbackend.PruneStep(3)))
+	db, store := openFile(t, newFile(t), sqlbackend.PruneStep(3))
 	fill(t, db, 10)
 	for i := range 10 {
 		begins(t, store, claimOf(fmt.Sprint(i)), backend.Claimed)

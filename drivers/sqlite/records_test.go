@@ -240,7 +240,7 @@ func TestAnEmptyAnswerIsAnAnswer(t *testing.T) {
 
 func TestAnAnswerThatSQLiteCannotTakeIsTooLarge(t *testing.T) {
 	t.Parallel()
-	db, store := openFile(t, newFile(t), Conns(1))
+	db, store := openFile(t, newFile(t), sqlbackend.Conns(1))
 	c := claimOf("key")
 	begins(t, store, c, backend.Claimed)
 	conn, err := db.Conn(t.Context())
@@ -281,7 +281,7 @@ func TestTheStoreTellsTheCauseOfAnEndedContext(t *testing.T) {
 
 func TestWithoutReadableNothingReadableIsStored(t *testing.T) {
 	t.Parallel()
-	db, store := openFile(t, newFile(t), With(sqlbackend.WithoutReadable()))
+	db, store := openFile(t, newFile(t), sqlbackend.WithoutReadable())
 	begins(t, store, claimOf("key"), backend.Claimed)
 	var n int
 	require.NoError(t, db.GetContext(t.Context(), &n,

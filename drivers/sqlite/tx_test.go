@@ -78,7 +78,7 @@ func TestADuplicateInThisProcessIsToldAtOnce(t *testing.T) {
 	for _, conns := range []int{1, 2} {
 		t.Run(fmt.Sprintf("with a pool of %d", conns), func(t *testing.T) {
 			t.Parallel()
-			_, store := openFile(t, newFile(t), Conns(conns))
+			_, store := openFile(t, newFile(t), sqlbackend.Conns(conns))
 			own := claimOf("key")
 			inTx(t, store, own, func(ctx context.Context, tx *sqlx.Tx, s backend.TxStore) error {
 				g := inTx(t, store, again(own), mustNotRun(t), backend.InFlight)
@@ -133,7 +133,7 @@ func TestTransactionsOfOneStoreQueueForTheWriter(t *testing.T) {
 		t.Run(fmt.Sprintf("with a pool of %d", conns), func(t *testing.T) {
 			t.Parallel()
 			// With so short a time-out every meeting in SQLite itself would be an error.
-			db, store := openFile(t, newFile(t), Conns(conns), BusyTimeout(time.Millisecond))
+			db, store := openFile(t, newFile(t), sqlbackend.Conns(conns), BusyTimeout(time.Millisecond))
 			_, err := db.ExecContext(t.Context(), `CREATE TABLE account (cents INTEGER); INSERT INTO account VALUES (0)`)
 			require.NoError(t, err)
 			var group sync.WaitGroup
@@ -262,8 +262,8 @@ func TestABusyCommitIsErrConflict(t *testing.T) {
 
 func deferredDSN(t *testing.T, file string) string {
 	t.Helper()
-	c := config{synchronous: "NORMAL", busyTimeout: time.Minute}
-	dsn, err := c.dsn(file)
+	s := settings{synchronous: "NORMAL", busyTimeout: time.Minute}
+	dsn, err := s.dsn(file)
 	require.NoError(t, err)
 	deferred := strings.Replace(dsn, "_txlock=immediate", "_txlock=deferred", 1)
 	require.NotEqual(t, dsn, deferred)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/idem-go/idem/backend"
-	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 func init() { backend.Register("sqlite", openURL) }
@@ -19,74 +18,71 @@ func init() { backend.Register("sqlite", openURL) }
 //
 //	synchronous   full (the default), normal or extra
 //	busy_timeout  a duration, such as 3s
-//	table         the table of records
-//	readable      false leaves guard, user and key out
 //
-// and nothing else. The store brings its schema up to date when it is opened.
-func openURL(ctx context.Context, text string) (backend.Handle, error) {
-	file, opts, err := parseURL(text)
+// and idem's parameters table, readable, migrate and conns, as sqlbackend.Driver.Prepare says, and nothing else.
+func openURL(ctx context.Context, address string) (backend.Handle, error) {
+	s := newSettings()
+	opening, address, err := opener(s).Prepare(address, nil)
+	if err != nil {
+		return backend.Handle{}, err
+	}
+	file, err := s.parseURL(address)
 	if err != nil {
 		return backend.Handle{}, fmt.Errorf("sqlite: %w", err)
 	}
-	db, store, err := Open(ctx, file, opts...)
+	db, store, err := s.open(ctx, file, opening)
 	if err != nil {
 		return backend.Handle{}, err
 	}
 	return backend.Handle{Store: store, Close: db.Close}, nil
 }
 
-func parseURL(text string) (file string, opts []Option, err error) {
-	rest, found := strings.CutPrefix(text, "sqlite:")
+// parseURL returns the file that address names, and sets what its query says.
+func (s *settings) parseURL(address string) (file string, err error) {
+	rest, found := strings.CutPrefix(address, "sqlite:")
 	if !found {
-		return "", nil, errors.New("the URL must be sqlite:FILE")
+		return "", errors.New("the URL must be sqlite:FILE")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if authority, ok := strings.CutPrefix(rest, "//"); ok {
 		if !strings.HasPrefix(authority, "/") {
-			return "", nil, errors.New("a host makes no sense: write sqlite:FILE, or sqlite:///FILE for an absolute path")
+			return "", errors.New("a host makes no sense: write sqlite:FILE, or sqlite:///FILE for an absolute path")
 		}
 		rest = authority
 	}
 	if file, err = url.PathUnescape(rest); err != nil || strings.Contains(rest, "#") {
-		return "", nil, errors.New("in the file's name ?, # and % must be written as %3F, %23 and %25")
+		return "", errors.New("in the file's name ?, # and % must be written as %3F, %23 and %25")
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return "", nil, errors.New("the query cannot be read: it must be NAME=VALUE, joined by &")
+		return "", errors.New("the query cannot be read: it must be NAME=VALUE, joined by &")
 	}
 	for name, all := range values {
 		if len(all) != 1 {
-			return "", nil, fmt.Errorf("the parameter %s is given %d times", name, len(all))
+			return "", fmt.Errorf("the parameter %s is given more than once", name)
 		}
-		opt, err := parameter(name, all[0])
-		if err != nil {
-			return "", nil, err
+		if err := s.set(name, all[0]); err != nil {
+			return "", err
 		}
-		opts = append(opts, opt)
 	}
-	return file, opts, nil
+	return file, nil
 }
 
-func parameter(name, value string) (Option, error) {
+func (s *settings) set(name, value string) (err error) {
 	switch name {
 	case "synchronous":
-		return Synchronous(value), nil
+		err = s.setSynchronous(value)
 	case "busy_timeout":
-		d, err := time.ParseDuration(value)
-		if err != nil {
-			return nil, fmt.Errorf("the parameter busy_timeout must be a duration such as 3s, not %q", value)
+		d, bad := time.ParseDuration(value)
+		if bad != nil {
+			return fmt.Errorf("the parameter busy_timeout must be a duration such as 3s, not %q", value)
 		}
-		return BusyTimeout(d), nil
-	case "table":
-		return Table(value), nil
-	case "readable":
-		if value != "false" && value != "true" {
-			return nil, fmt.Errorf("the parameter readable must be true or false, not %q", value)
-		}
-		if value == "true" {
-			return With(), nil
-		}
-		return With(sqlbackend.WithoutReadable()), nil
+		err = s.setBusyTimeout(d)
+	default:
+		return fmt.Errorf("unknown parameter %q: known are synchronous, busy_timeout, table, readable, migrate and conns", name)
 	}
-	return nil, fmt.Errorf("unknown parameter %q: known are synchronous, busy_timeout, table and readable", name)
+	if err != nil {
+		return fmt.Errorf("the parameter %s: %w", name, err)
+	}
+	return nil
 }

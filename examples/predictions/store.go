@@ -11,6 +11,7 @@ import (
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 	"github.com/idem-go/idem/drivers/sqlite"
 
 	// The backends that -backend can name. One more is one more import; drivers/sqlite above registers sqlite:FILE.
@@ -33,7 +34,7 @@ type store struct {
 // is created with a foreign key to users; migrations/0001_users.sql says what it does. An empty url keeps the records in
 // the file.
 func openStore(ctx context.Context, file, url string) (*store, error) {
-	db, records, err := sqlite.Open(ctx, file, sqlite.UsersKey("users", "id"))
+	db, records, err := sqlite.Open(ctx, file, sqlbackend.UsersKey("users", "id"))
 	if err != nil {
 		return nil, fmt.Errorf("-db: %w", err)
 	}

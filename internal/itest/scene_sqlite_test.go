@@ -29,17 +29,17 @@ var sqliteScenes = []scene{
 		return a.do(g, succeeds)
 	}},
 	{"a user who is not in the table of users", idem.CodeInvalidUser, func(a *actor) error {
-		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f := a.sqlite(sqlbackend.UsersKey("users", "id"))
 		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
 		return a.do(f.guard(), succeeds)
 	}},
 	{"a user who is not in the table of users, in a transaction", idem.CodeInvalidUser, func(a *actor) error {
-		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f := a.sqlite(sqlbackend.UsersKey("users", "id"))
 		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
 		return f.doTx(`SELECT 1`)
 	}},
 	{"a user who leaves while his call runs", idem.CodeLeaseLost, func(a *actor) error {
-		f := a.sqlite(sqlite.UsersKey("users", "id"))
+		f := a.sqlite(sqlbackend.UsersKey("users", "id"))
 		f.exec(`CREATE TABLE users (id TEXT PRIMARY KEY)`)
 		f.exec(`INSERT INTO users VALUES (?)`, markUser)
 		return a.do(f.guard(), func(context.Context, charge) (receipt, error) {
@@ -90,7 +90,7 @@ var sqliteScenes = []scene{
 	{"a trigger that refuses", idem.CodeUnavailable, after(`CREATE TRIGGER no BEFORE INSERT ON idem_records BEGIN SELECT RAISE(ABORT, 'no'); END`)},
 	{"a column too many", idem.CodeUnavailable, after(`ALTER TABLE idem_records RENAME COLUMN token TO tokens`)},
 	{"a file that is full", idem.CodeUnavailable, func(a *actor) error {
-		f := a.sqlite(sqlite.Conns(1))
+		f := a.sqlite(sqlbackend.Conns(1))
 		f.exec(`PRAGMA max_page_count = 1`) // as many as there are now: a small record finds room in them
 		_, err := idem.DoTx(a.Context(), f.guard(idem.Tx), markKey, markUser, marked, func(context.Context, *sqlx.Tx, charge) (receipt, error) {
 			return receipt{ID: strings.Repeat(markAnswer, 50_000)}, nil
@@ -98,7 +98,7 @@ var sqliteScenes = []scene{
 		return err
 	}},
 	{"a file that may not be written", idem.CodeUnavailable, func(a *actor) error {
-		f := a.sqlite(sqlite.Conns(1))
+		f := a.sqlite(sqlbackend.Conns(1))
 		f.exec(`PRAGMA query_only = 1`)
 		return a.do(f.guard(), succeeds)
 	}},
@@ -163,7 +163,7 @@ type scenery struct {
 	file  string
 }
 
-func (a *actor) sqlite(opts ...sqlite.Option) *scenery {
+func (a *actor) sqlite(opts ...sqlbackend.OpenOption) *scenery {
 	a.Helper()
 	file := filepath.Join(a.TempDir(), "records.db")
 	db, store, err := sqlite.Open(a.Context(), file, opts...)
