@@ -95,7 +95,11 @@ func (s *storage) address() string {
 // pool opens the database as an application might that knows nothing of Open.
 func (s *storage) pool(tb backendtest.TB, tap *tapped) *sqlx.DB {
 	tb.Helper()
-	cfg, err := parseURL(s.address())
+	_, address, err := opener.Prepare(s.address(), nil)
+	if err != nil {
+		tb.Fatalf("%v", err)
+	}
+	cfg, err := parseURL(address)
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}
