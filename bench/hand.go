@@ -133,20 +133,21 @@ func (s script) played(c *backend.Claim, answer []byte) script {
 
 // hand sends a script's lines. Where prepared is true it prepares them once, as the store does on such a pool.
 type hand struct {
-	lines []handLine
+	lines []*handLine
 }
 
 type handLine struct {
 	line
 	stmt    *sql.Stmt // nil: sent as text
 	db      *sqlx.DB
-	columns int
+	once    sync.Once
+	columns []string // of what it reads
 }
 
 func newHand(ctx context.Context, db *sqlx.DB, s script, prepared bool) (*hand, error) {
 	h := &hand{}
 	for _, l := range s {
-		hl := handLine{line: l, db: db}
+		hl := &handLine{line: l, db: db}
 		if prepared {
 			stmt, err := db.PrepareContext(ctx, l.text)
 			if err != nil {
@@ -197,10 +198,10 @@ func (l *handLine) send(ctx context.Context, c *backend.Claim, answer []byte) er
 	return err
 }
 
-// handRow is what a look reads, by kind of column.
+// handRow is what a look reads: more than any has columns.
 type handRow struct {
-	number [9]int64
-	bytes  [9][]byte
+	number [16]int64
+	bytes  [16][]byte
 }
 
 func (l *handLine) read(ctx context.Context, args []any) error {
@@ -218,13 +219,13 @@ func (l *handLine) read(ctx context.Context, args []any) error {
 	if !rows.Next() {
 		return rows.Err() // a look that finds nothing
 	}
-	columns, err := rows.Columns()
+	l.once.Do(func() { l.columns, err = rows.Columns() })
 	if err != nil {
 		return err
 	}
 	var r handRow
-	dest := make([]any, len(columns))
-	for i, name := range columns {
+	dest := make([]any, len(l.columns))
+	for i, name := range l.columns {
 		switch name {
 		case "token", "fingerprint", "answer":
 			dest[i] = &r.bytes[i]

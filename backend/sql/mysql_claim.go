@@ -94,7 +94,7 @@ func (e *mysqlEngine) claim(ctx context.Context, on session, c *backend.Claim, q
 			case !locked:
 				q = e.claimPatiently
 			case round > 0:
-				return backend.Grant{Verdict: backend.InFlight, LeaseLeft: c.Lease}, nil
+				return unseen(c), nil
 			}
 		case err != nil && !(alone && what == conflict):
 			return backend.Grant{}, err

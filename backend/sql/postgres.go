@@ -92,6 +92,7 @@ func (d postgresDialect) engine(s *Store) engine {
 		store:           s,
 		claim:           q(postgresClaim(false)),
 		claimGated:      q(postgresClaim(true)),
+		enter:           q(enterGate),
 		wait:            q(waitForGate),
 		blocks:          q(blocksOfTable),
 	}
@@ -102,7 +103,7 @@ type postgresEngine struct {
 	postgresDialect
 	store             *Store
 	claim, claimGated *query // the look of Begin and its claim, alone and in a transaction
-	wait              *query // for a transaction that has the gate
+	enter, wait       *query // the gate: take it, or wait for the transaction that has it
 	blocks            *query // a walk's step
 	byID              bool   // the walk goes by the ids
 }
@@ -126,7 +127,7 @@ func (e *postgresEngine) walkByID() {
 
 func (e *postgresEngine) begin(ctx context.Context, c backend.Claim) (g backend.Grant, err error) {
 	err = e.write(ctx, func(ctx context.Context, on session) error {
-		g, _, err = e.ask(ctx, on, e.claim, &c, e.claimArgs(&c))
+		g, _, err = e.ask(ctx, on, e.claim, &c, e.claimArgs(&c), nil)
 		return err
 	})
 	return g, err
@@ -140,7 +141,12 @@ func (e *postgresEngine) beginIn(ctx context.Context, on session, c backend.Clai
 }
 
 func (e *postgresEngine) claimIn(ctx context.Context, on session, c *backend.Claim) (backend.Grant, move, error) {
-	return e.ask(ctx, on, e.claimGated, c, append(e.claimArgs(c), gate(c.ID)))
+	number := gate(c.ID)
+	return e.ask(ctx, on, e.claimGated, c, append(e.claimArgs(c), number), func() (open bool, err error) {
+		rows, err := on.query(ctx, e.enter, number)
+		err = one(rows, err, func(s scanner) error { return s.Scan(&open) })
+		return open, err
+	})
 }
 
 // write runs op in autocommit. Where the sessions' default isolation is above READ COMMITTED the server may roll that

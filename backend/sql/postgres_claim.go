@@ -15,37 +15,37 @@ import (
 // Parameters: id, token, fingerprint, hold, lease, lease and retention, guard, user, key, gate. No row: another was
 // faster, ask again.
 const claimText = `WITH seen AS MATERIALIZED (
-SELECT token, fingerprint, state, hold, attempt, {now} - since AS age, lease_until - {now} AS remaining, expires_at - {now} AS expiry, answer{stands}
+SELECT token, fingerprint, state, hold, attempt, {now} - since AS age, lease_until - {now} AS remaining, expires_at - {now} AS expiry, answer
 FROM {t} WHERE id = $1::bytea),
 {gate}made AS (
 INSERT INTO {t}
 (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note, guard_name, user_name, key_text)
 SELECT $1::bytea, $2::bytea, $3::bytea, 1, $4::smallint, 1, {now}, {now} + $5::bigint,
 CASE WHEN $4::smallint = 1 THEN {never} ELSE {now} + $6::bigint END, NULL, '', $7::text, $8::text, $9::text
-WHERE NOT EXISTS (SELECT 1 FROM seen){open}
+WHERE {open}
 ON CONFLICT (id) DO NOTHING RETURNING 1)
-{shut}SELECT 0 AS step, token, fingerprint, state, hold, attempt, age, remaining, expiry, answer FROM seen
-UNION ALL SELECT 1, NULL, NULL, 1, 0, 1, 0, 0, 0, NULL FROM made`
+SELECT 0 AS step, token, fingerprint, state, hold, attempt, age, remaining, expiry, answer FROM seen
+UNION ALL SELECT 1, NULL, NULL, 1, 0, 1, 0, 0, 0, NULL FROM made{shut}`
 
-// In a transaction the claim takes a gate, unless what was seen stands: then CASE keeps the order, and there is no lock for
-// what is answered already.
 const (
-	standsText = `,
-NOT (expires_at <= {now} OR state = 1 AND lease_until <= {now} AND fingerprint = $3::bytea AND token <> $2::bytea) AS stands`
-	gateText = `gate AS MATERIALIZED (SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM seen WHERE stands) ` +
-		`THEN pg_try_advisory_xact_lock($10::bigint # ` + tableNumber + `) END AS open),
+	nothingSeen = `NOT EXISTS (SELECT 1 FROM seen)`
+
+	// In a transaction whoever inserts takes a gate. CASE keeps the order: there is no lock for what was seen.
+	gateText = `gate AS MATERIALIZED (SELECT CASE WHEN ` + nothingSeen + ` THEN pg_try_advisory_xact_lock($10::bigint # ` + tableNumber + `) END AS open),
 `
-	shutText = `SELECT 2 AS step, NULL AS token, NULL AS fingerprint, 0 AS state, 0 AS hold, 0 AS attempt, 0 AS age, 0 AS remaining, 0 AS expiry, ` +
-		`NULL AS answer FROM gate WHERE NOT open
-UNION ALL `
+	shutText = `
+UNION ALL SELECT 2, NULL, NULL, 1, 0, 1, 0, 0, 0, NULL FROM gate WHERE NOT open`
+
+	// enterGate is for what is written over, which takes the gate too.
+	enterGate = `SELECT pg_try_advisory_xact_lock($1::bigint # ` + tableNumber + `)`
 )
 
 // postgresClaim is the text of Begin, with the gate or without.
 func postgresClaim(gated bool) string {
 	if !gated {
-		return strings.NewReplacer("{stands}", "", "{gate}", "", "{open}", "", "{shut}", "").Replace(claimText)
+		return strings.NewReplacer("{gate}", "", "{open}", nothingSeen, "{shut}", "").Replace(claimText)
 	}
-	return strings.NewReplacer("{stands}", standsText, "{gate}", gateText, "{open}", " AND (SELECT open FROM gate)", "{shut}", shutText).Replace(claimText)
+	return strings.NewReplacer("{gate}", gateText, "{open}", "(SELECT open FROM gate)", "{shut}", shutText).Replace(claimText)
 }
 
 // tableNumber makes the number of an advisory lock, which all tables of a database share, the table's own.
@@ -68,8 +68,8 @@ func (e *postgresEngine) claimArgs(c *backend.Claim) []any {
 }
 
 // ask sends Begin until it is answered: whoever inserts at the same moment as another, and loses, finds no row yet. made
-// is what was written.
-func (e *postgresEngine) ask(ctx context.Context, on session, q *query, c *backend.Claim, args []any) (g backend.Grant, made move, err error) {
+// is what was written. enter is asked before something is written over; it may be nil.
+func (e *postgresEngine) ask(ctx context.Context, on session, q *query, c *backend.Claim, args []any, enter func() (bool, error)) (g backend.Grant, made move, err error) {
 	for round := range rounds {
 		var found asked
 		rows, err := on.query(ctx, q, args...)
@@ -77,6 +77,11 @@ func (e *postgresEngine) ask(ctx context.Context, on session, q *query, c *backe
 			return backend.Grant{}, stay, explained(err)
 		}
 		if found.answered {
+			if enter != nil && found.move != stay {
+				if open, err := enter(); err != nil || !open {
+					return unseen(c), stay, err
+				}
+			}
 			won, err := e.store.records.try(ctx, on, found.move, c, found.row)
 			if won || err != nil {
 				return found.grant, found.move, explained(err)
@@ -105,8 +110,8 @@ func (a *asked) scan(s scanner, c *backend.Claim) error {
 	}
 	a.answered = true
 	switch {
-	case step == stepShut: // nobody can see that claim yet, so its own lease is the best guess
-		a.grant = backend.Grant{Verdict: backend.InFlight, LeaseLeft: c.Lease}
+	case step == stepShut:
+		a.grant = unseen(c)
 	case step == stepMade:
 		a.grant = backend.Grant{Verdict: backend.Claimed, Attempt: 1}
 	default:

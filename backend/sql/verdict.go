@@ -34,3 +34,9 @@ func decide(r *row, c *backend.Claim) (move, backend.Grant) {
 		return takeOver, backend.Grant{Verdict: backend.Claimed, Attempt: r.attempt + 1}
 	}
 }
+
+// unseen is the answer to c where another transaction has claimed its record, which nobody can see yet: c's own lease is the
+// best guess.
+func unseen(c *backend.Claim) backend.Grant {
+	return backend.Grant{Verdict: backend.InFlight, LeaseLeft: c.Lease}
+}
