@@ -1,7 +1,7 @@
 // Bench measures what idem costs, against statements written by hand that do as little as can be, on the servers that
 // people use.
 //
-//	go run ./bench [-short] [-only NAME] [-callers 1,32]
+//	go run ./bench [-short] [-only NAME] [-callers 1,32] [-grow]
 //
 // It takes the servers that IDEM_TEST_POSTGRES and IDEM_TEST_MYSQL name, makes a schema or a database of its own there and
 // drops it, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
@@ -27,6 +27,7 @@ type plan struct {
 	callers []int
 	only    string
 	dir     string // of SQLite's files
+	grow    bool   // compare a large table with a small one, and prune
 }
 
 func main() {
@@ -49,11 +50,12 @@ func parse(args []string) (*plan, error) {
 	budget := flags.Duration("time", 12*time.Second, "for each contest and number of callers")
 	only := flags.String("only", "", "only contests whose name has this text")
 	callers := flags.String("callers", "1,32", "numbers of callers")
+	grow := flags.Bool("grow", false, "instead: compare tables of ten thousand and a million rows, and prune a million")
 	dir := flags.String("dir", os.TempDir(), "where SQLite's files are made")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	p := &plan{budget: *budget, only: *only, dir: *dir}
+	p := &plan{budget: *budget, only: *only, dir: *dir, grow: *grow}
 	if *short {
 		p.budget = 3 * time.Second
 	}
@@ -119,35 +121,67 @@ func (p *plan) conns() int {
 }
 
 func (p *plan) measure(ctx context.Context, s *side, print *report) error {
+	if p.grow {
+		return p.measureGrowth(ctx, s, print)
+	}
 	contests, err := s.contests(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
+	return p.hold(ctx, contests, print)
+}
+
+// measureGrowth measures what becomes of a table as it grows.
+func (p *plan) measureGrowth(ctx context.Context, s *side, print *report) error {
+	contests, err := s.growth(ctx, []int{10_000, 1_000_000})
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	if err := p.hold(ctx, contests, print); err != nil {
+		return err
+	}
+	pruned, err := s.prune(ctx, 1_000_000)
+	if err != nil {
+		return fmt.Errorf("%s: prune: %w", s.name, err)
+	}
+	print.pruning(s.name, pruned)
+	return nil
+}
+
+// hold holds the contests that are wanted.
+func (p *plan) hold(ctx context.Context, contests []*contest, print *report) error {
 	for _, c := range contests {
 		if !strings.Contains(c.name, p.only) {
 			continue
 		}
-		// Warm connections, plans and caches.
-		if _, err := c.together(ctx, p.conns(), p.budget/10); err != nil {
+		if err := p.holdOne(ctx, c, print); err != nil {
 			return err
 		}
-		var all [][]figure
-		for _, n := range p.callers {
-			run := c.together
-			if n == 1 {
-				run = func(ctx context.Context, _ int, budget time.Duration) ([]figure, error) { return c.alone(ctx, budget) }
-			}
-			figures, err := run(ctx, n, p.budget)
-			if err != nil {
-				return err
-			}
-			all = append(all, figures)
+	}
+	return nil
+}
+
+func (p *plan) holdOne(ctx context.Context, c *contest, print *report) error {
+	// Warm connections, plans and caches.
+	if _, err := c.together(ctx, p.conns(), p.budget/10); err != nil {
+		return err
+	}
+	var all [][]figure
+	for _, n := range p.callers {
+		run := c.together
+		if n == 1 {
+			run = func(ctx context.Context, _ int, budget time.Duration) ([]figure, error) { return c.alone(ctx, budget) }
 		}
-		counted, err := c.count(ctx)
+		figures, err := run(ctx, n, p.budget)
 		if err != nil {
 			return err
 		}
-		print.contest(c, all, counted)
+		all = append(all, figures)
 	}
+	counted, err := c.count(ctx)
+	if err != nil {
+		return err
+	}
+	print.contest(c, all, counted)
 	return nil
 }

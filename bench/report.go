@@ -47,6 +47,20 @@ func (r *report) contest(c *contest, figures [][]figure, counted []exact) {
 	}
 }
 
+// pruning prints what was noticed of a Prune.
+func (r *report) pruning(name string, p *pruning) {
+	walk := float64(p.rows) / p.took.Seconds()
+	fmt.Fprintf(r.out, "\n| %s: prune %d rows | claims | p50 ms | p99 ms | longest ms |\n|---|---|---|---|---|\n", name, p.rows)
+	for _, l := range []struct {
+		name string
+		latency
+	}{{"quiet", p.quiet}, {"during", p.during}} {
+		fmt.Fprintf(r.out, "| %s | %d | %.2f | %.2f | %.1f |\n", l.name, l.claims, l.p50, l.p99, l.most)
+	}
+	fmt.Fprintf(r.out, "\np99 during over quiet **%.2f**; %.0f rows/s in %.1f s, **%.1f** times the %.0f rows/s of batches in the order of expiry\n",
+		p.during.p99/p.quiet.p99, walk, p.took.Seconds(), walk/p.batches, p.batches)
+}
+
 func trips(who contestant, e exact) string {
 	if who.trips == nil {
 		return "-"

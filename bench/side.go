@@ -52,6 +52,11 @@ type texts struct {
 	look            string // sent before the claim, where the floor does; takes id
 
 	effect string // what fn writes
+
+	// fill makes records: table, expires_at, how many, and a number to begin at go into it. settle, which may be empty, is
+	// what a server does about a table some time after that. batch removes up to a thousand expired records of a table
+	// "batched" in the order of expiry.
+	fill, settle, batch string
 }
 
 // answerSize is that of the answers that are stored, in bytes.

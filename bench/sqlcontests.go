@@ -120,17 +120,22 @@ func (s *side) replay(ctx context.Context, g *idem.Guard, byHand *bySelf) (*cont
 			return nil, err
 		}
 	}
-	var turn atomic.Uint32
-	next := func() *backend.Claim { return claims[turn.Add(1)%replays] }
+	next, nextKey := turns(claims), turns(keys)
 	return &contest{name: s.name + ": replay", counts: s.counts, contestants: []contestant{
 		{"bare select", func(ctx context.Context) error { return s.bare.replay(ctx, next()) }, s.bareTrips},
 		{"cheapest correct protocol", func(ctx context.Context) error { return s.floor.replay(ctx, again(next())) }, s.trips},
 		{"idem's statements by hand", func(ctx context.Context) error { return byHand.replay.play(ctx, again(next()), nil) }, s.trips},
 		{"idem.Do", func(ctx context.Context) error {
-			_, err := idem.Do(ctx, g, keys[turn.Add(1)%replays], "user-1234", payment{"account", 500}, mustNotPay)
+			_, err := idem.Do(ctx, g, nextKey(), "user-1234", payment{"account", 500}, mustNotPay)
 			return err
 		}, s.trips},
 	}}, nil
+}
+
+// turns returns a function that goes round all of them, for any number of callers.
+func turns[T any](all []T) func() T {
+	var turn atomic.Uint64
+	return func() T { return all[turn.Add(1)%uint64(len(all))] }
 }
 
 // transaction measures against the bare statements around fn's own, in one transaction of the same pool.

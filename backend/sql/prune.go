@@ -1,6 +1,7 @@
 package sqlbackend
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/idem-go/idem/backend"
@@ -59,16 +60,18 @@ func (s *Store) pruneStep(ctx context.Context, total *backend.PruneStats) (last 
 
 // spanByID is engine.span for a walk in the order of the ids.
 func (s *Store) spanByID(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
-	found, err := s.pool.query(ctx, s.records.sql.bound, present(from), int64(rows-1))
+	return s.spanBy(ctx, s.records.sql.bound, from, rows, bytes.Repeat([]byte{0xff}, len(backend.ID{})))
+}
+
+// spanBy is engine.span by a query that takes the place of the last step and how many rows to pass over. Where there are
+// not so many left, the step goes on to the end.
+func (s *Store) spanBy(ctx context.Context, q *query, from []byte, rows int, end []byte) (to []byte, last bool, err error) {
+	found, err := s.pool.query(ctx, q, present(from), int64(rows-1))
 	err = one(found, err, func(row scanner) error { return row.Scan(&to) })
 	if err != nil || to != nil {
 		return to, false, err
 	}
-	var end backend.ID
-	for i := range end {
-		end[i] = 0xff
-	}
-	return end[:], true, nil
+	return end, true, nil
 }
 
 func (s *Store) pruneSpan(ctx context.Context, from, to []byte, total *backend.PruneStats) error {

@@ -54,7 +54,7 @@ func (sqliteDialect) words() words {
 		quote:      `"`,
 		bind:       sqlx.QUESTION,
 		now:        sqliteNow,
-		within:     `id > ? AND id <= ?`,
+		within:     withinRows,
 	}
 }
 
@@ -84,7 +84,8 @@ func (d sqliteDialect) usable(ctx context.Context, db *sqlx.DB, t table) error {
 }
 
 func (d sqliteDialect) engine(s *Store) engine {
-	return &sqliteEngine{sqliteDialect: d, store: s, writer: newWriter(), running: newRunning()}
+	bound := &query{text: d.words().fill(s.config.table, boundOfRows)}
+	return &sqliteEngine{sqliteDialect: d, store: s, writer: newWriter(), running: newRunning(), bound: bound}
 }
 
 // sqliteEngine looks before it writes, so that what is only read never waits for the writer.
@@ -93,6 +94,7 @@ type sqliteEngine struct {
 	store   *Store
 	writer  *writer
 	running *running
+	bound   *query // a walk's step
 }
 
 // rounds is how often a claim looks again after it lost a race. Each lost round is another's success.
@@ -159,10 +161,6 @@ func (e *sqliteEngine) write(ctx context.Context, op func(context.Context, sessi
 	}
 	defer leave()
 	return op(ctx, e.store.pool)
-}
-
-func (e *sqliteEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
-	return e.store.spanByID(ctx, from, rows)
 }
 
 // rest waits for d, or for the end of ctx, whose cause it returns.

@@ -61,8 +61,8 @@ func TestPruneWalksTheWholeTable(t *testing.T) {
 func numbered(t *testing.T, db *sqlx.DB, n int) {
 	t.Helper()
 	_, err := db.ExecContext(t.Context(), `INSERT INTO idem_records
-(id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
-VALUES (?, zeroblob(16), zeroblob(33), 2, 0, 1, 0, 0, 1, '')`, append(make([]byte, 31), byte(n)))
+(rowid, id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
+VALUES (?, randomblob(32), zeroblob(16), zeroblob(33), 2, 0, 1, 0, 0, 1, '')`, n)
 	require.NoError(t, err)
 }
 
@@ -87,13 +87,13 @@ func TestPruneGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	db, store := openFile(t, newFile(t), sqlbackend.PruneStep(10), sqlbackend.PrunePause(time.Minute))
 	for n := range 30 {
-		numbered(t, db, n+1)
+		numbered(t, db, n+2)
 	}
 	stats, err := pruneUntil(t, db, store, 20)
 	require.Equal(t, errGone, err)
 	require.Equal(t, backend.PruneStats{Scanned: 10, Removed: 10}, stats)
 
-	numbered(t, db, 0) // behind the place
+	numbered(t, db, 1) // behind the place
 	for _, left := range []int{11, 1} {
 		_, err = pruneUntil(t, db, store, left)
 		require.Equal(t, errGone, err)
