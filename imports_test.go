@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	// Programs and the tests on real servers are nobody's dependency. The former live on the exported API.
 	"cmd/idem/...":       {".", "backend/...", "drivers/..."},
 	"examples/...":       {".", "backend/...", "drivers/...", "httpadapter", "examples/...", "github.com/jmoiron/sqlx"},
+	"bench/...":          {"..."},
 	"internal/itest/...": {"..."},
 }
 
@@ -147,7 +148,7 @@ func importFaults(p goPackage, all map[string]goPackage) []string {
 }
 
 func mayDrive(dir string) bool {
-	return anyPatternMatches([]string{"drivers/...", "cmd/...", "examples/...", "internal/itest/..."}, dir)
+	return anyPatternMatches([]string{"bench/...", "drivers/...", "cmd/...", "examples/...", "internal/itest/..."}, dir)
 }
 
 func importRule(dir string) (allowed []string, ok bool) {

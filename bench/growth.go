@@ -40,7 +40,7 @@ func (s *side) filled(ctx context.Context, table string, living, expired int) (*
 	for _, part := range []struct {
 		rows   int
 		expiry string
-	}{{living, "9000000000000"}, {expired, "1"}} {
+	}{{living, "9000000000000"}, {expired, s.sql.expired}} {
 		// In parts, so that no transaction is larger than a service would have it.
 		for done := 0; done < part.rows; done += fillStep {
 			text := fmt.Sprintf(s.sql.fill, table, part.expiry, min(fillStep, part.rows-done), done)

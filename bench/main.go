@@ -140,7 +140,7 @@ func (p *plan) measureGrowth(ctx context.Context, s *side, print *report) error 
 	if err := p.hold(ctx, contests, print); err != nil {
 		return err
 	}
-	pruned, err := s.prune(ctx, 1_000_000)
+	pruned, err := s.prune(ctx, 1_000_000, 5*time.Second)
 	if err != nil {
 		return fmt.Errorf("%s: prune: %w", s.name, err)
 	}

@@ -33,10 +33,11 @@ SELECT token, fingerprint, state, answer FROM cur UNION ALL SELECT token, NULL, 
 	complete:   `UPDATE floor SET state = 2, answer = $1, expires_at = now() + interval '1 hour' WHERE id = $2 AND token = $3 AND state = 1`,
 	effect:     `INSERT INTO effects VALUES (1)`,
 	fill: `INSERT INTO %[1]s (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note, guard_name, user_name, key_text)
-SELECT sha256(('%[2]s-' || n)::bytea), '0123456789abcdef', sha256('r') || 'v', 2, 0, 1, 1, 1, %[2]s, convert_to(repeat('x', 128), 'UTF8'), '', 'bench', 'user-' || n %% 1000, 'key-' || n
+SELECT sha256((random()::text || n)::bytea), '0123456789abcdef', sha256('r') || 'v', 2, 0, 1, 1, 1, %[2]s, convert_to(repeat('x', 128), 'UTF8'), '', 'bench', 'user-' || n %% 1000, 'key-' || n
 FROM generate_series(%[4]d, %[4]d + %[3]d - 1) AS n`,
-	settle: `ANALYZE %s`,
-	batch:  `DELETE FROM batched WHERE id IN (SELECT id FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)`,
+	settle:  `ANALYZE %s`,
+	expired: `(1 + random() * 998)::bigint`,
+	batch:   `DELETE FROM batched WHERE id IN (SELECT id FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)`,
 }
 
 // openPostgres makes a schema of its own on the server that url names.

@@ -29,17 +29,17 @@ type latency struct {
 const (
 	pruneCallers = 8
 	prunePace    = 4 * time.Millisecond // of each caller's claims
-	quietTime    = 5 * time.Second
 )
 
-// prune measures claims before and during a Prune of so many expired records among a tenth as many that live.
-func (s *side) prune(ctx context.Context, rows int) (*pruning, error) {
+// prune measures claims before and during a Prune of so many expired records among a tenth as many that live; quiet is
+// how long before.
+func (s *side) prune(ctx context.Context, rows int, quiet time.Duration) (*pruning, error) {
 	store, err := s.filled(ctx, "pruned", rows/10, rows)
 	if err != nil {
 		return nil, err
 	}
 	p := &pruning{}
-	calm, stop := context.WithTimeout(ctx, quietTime)
+	calm, stop := context.WithTimeout(ctx, quiet)
 	p.quiet, err = claims(calm, store)
 	stop()
 	if err != nil {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryContestOfSQLiteRuns(t *testing.T) {
+	t.Parallel()
+	s, err := openSQLite(t.Context(), t.TempDir(), "NORMAL", 4)
+	require.NoError(t, err)
+	contests, err := s.contests(t.Context())
+	require.NoError(t, err)
+	var out bytes.Buffer
+	p := plan{budget: 20 * time.Millisecond, callers: []int{1, 4}}
+	require.NoError(t, p.hold(t.Context(), contests, newReport(&out, p.callers)))
+	for _, row := range []string{"SQLite NORMAL: first run", "SQLite NORMAL: replay", "SQLite NORMAL: transaction", "| idem.Do |", "| idem.DoTx |", "| idem's statements by hand |"} {
+		require.Contains(t, out.String(), row)
+	}
+	require.NoError(t, s.close(t.Context()))
+}
+
+func TestATableIsPrunedBesideClaims(t *testing.T) {
+	t.Parallel()
+	s, err := openSQLite(t.Context(), t.TempDir(), "NORMAL", 8)
+	require.NoError(t, err)
+	p, err := s.prune(t.Context(), 2000, 50*time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, 2000, p.rows)
+	require.Positive(t, p.quiet.claims)
+	require.Positive(t, p.batches)
+	require.NoError(t, s.close(t.Context()))
+}
+
+func TestACallThatFailsEndsItsContest(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	c := &contest{name: "contest", contestants: []contestant{
+		{name: "sound", op: func(context.Context) error { return nil }},
+		{name: "unsound", op: func(context.Context) error { return broken }},
+	}}
+	_, err := c.alone(t.Context(), time.Millisecond)
+	require.ErrorIs(t, err, broken)
+	require.ErrorContains(t, err, "contest, unsound")
+	_, err = c.together(t.Context(), 2, time.Millisecond)
+	require.ErrorIs(t, err, broken)
+	_, err = c.count(t.Context())
+	require.ErrorIs(t, err, broken)
+}
+
+func TestFiguresAreRatiosToTheFirst(t *testing.T) {
+	t.Parallel()
+	got := figures([][]float64{{10, 20, 40}, {20, 20, 20}})
+	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 1, most: 1}, got[0])
+	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 0.5, most: 2}, got[1])
+}
+
+func TestWrongArgumentsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-callers", "0"}, {"-callers", "1,x"}, {"-unknown"}} {
+		_, err := parse(args)
+		require.Error(t, err, strings.Join(args, " "))
+	}
+	p, err := parse([]string{"-short", "-callers", "1,8,32"})
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 8, 32}, p.callers)
+	require.Equal(t, 32, p.conns())
+}
