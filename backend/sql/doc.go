@@ -28,7 +28,9 @@
 // same key is in flight then, and a mismatch only after the commit. A claim outside of a transaction has no such lock,
 // and waits for an open transaction of the same record; idem keeps the two apart by a guard's guarantee.
 //
-// On MySQL a claim in a transaction does not wait for a lock: a duplicate is told at once that it is in flight, also where
-// it is another request with the same key, which nobody can see yet. A function that gets error 1213 must return it: the
-// server has rolled the whole transaction back, and would take what follows as statements of their own.
+// On MariaDB a claim in a transaction does not wait for a lock: a duplicate is told at once that it is in flight, also where
+// it is another request with the same key, which nobody can see yet. On MySQL it waits in three cases, no longer than the
+// session's innodb_lock_wait_timeout: where two insert the same record at the same moment, for a user's row under the
+// foreign key, and in a transaction at SERIALIZABLE, where reading locks. A function that gets error 1213 must return it:
+// the server has rolled the whole transaction back, and would take what follows as statements of their own.
 package sqlbackend

@@ -16,24 +16,26 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// Migrations holds the schema, a directory for each dialect: migrations/sqlite, migrations/postgres, migrations/mysql.
-// goose and golang-migrate run the same files that Migrate runs, for a table of the default name:
+// Migrations holds the schema, a directory for each database: migrations/sqlite, migrations/postgres, migrations/mysql for
+// MariaDB, and migrations/mysql8 for MySQL, whose collations have other names. goose and golang-migrate run the same files
+// that Migrate runs, for a table of the default name:
 //
 //	dir, err := fs.Sub(sqlbackend.Migrations, "migrations/sqlite")
 //	goose.NewProvider(goose.DialectSQLite3, db, dir)
 //	iofs.New(sqlbackend.Migrations, "migrations/sqlite")
 //
-// Each file records its version in idem_records_schema, where New looks for it; on MySQL, whose schema changes cannot be
-// rolled back, each is one statement and leaves its version in the table's comment. Nothing goes down: to drop the records
-// that say which effects have happened takes a person.
+// Each file records its version in idem_records_schema, where New looks for it; on MariaDB and MySQL, whose schema changes
+// cannot be rolled back, each is one statement and leaves its version in the table's comment. Nothing goes down: to drop the
+// records that say which effects have happened takes a person.
 //
 //go:embed migrations/*/*.sql
 var Migrations embed.FS
 
 // plan is what Migrate goes by.
 type plan struct {
-	table table
-	users *usersKey
+	table         table
+	users         *usersKey
+	untestedMySQL bool
 }
 
 // usersKey is the column that UsersKey names.
@@ -62,6 +64,10 @@ func newPlan() plan { return plan{table: table{name: defaultTable}} }
 
 // run is Migrate, whose options p knows.
 func (p *plan) run(ctx context.Context, db *sqlx.DB, d Dialect) error {
+	d, err := chosen(ctx, db, d, p.untestedMySQL)
+	if err != nil {
+		return err
+	}
 	if err := d.usable(ctx, db, p.table); err != nil {
 		return err
 	}

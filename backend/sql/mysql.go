@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +17,9 @@ import (
 // are not the server's.
 type ErrorNumber func(err error) (number uint16, ok bool)
 
-// MySQL returns the dialect of MariaDB 10.6 or later, tested with 10.11. It is named for the protocol: MySQL itself,
-// which has neither INSERT … RETURNING nor SET STATEMENT, is refused with an error that says so.
+// MySQL returns the dialect of the servers that speak MySQL's protocol: MariaDB 10.6 or later, tested with 10.11, and
+// MySQL 8.0.20 or later, which is not tested and is refused without the option [UntestedMySQL]. Which of them it is New
+// and Migrate ask the server.
 //
 // number tells the errors of the driver in use. With github.com/go-sql-driver/mysql:
 //
@@ -36,10 +36,15 @@ type ErrorNumber func(err error) (number uint16, ok bool)
 //
 // Any data source name will do whose connections speak utf8mb4, which is the driver's default: clientFoundRows,
 // parseTime, time_zone and sql_mode do not matter. InTx runs at READ COMMITTED whatever the server's default is;
-// transactions that are joined should too. drivers/mysql opens a database with everything set.
-func MySQL(number ErrorNumber) Dialect { return mysqlDialect{number} }
+// transactions that are joined should too. On MySQL innodb_lock_wait_timeout should be 1 for every connection, since a
+// claim that waits for a lock waits that long. drivers/mysql opens a database with everything set.
+func MySQL(number ErrorNumber) Dialect { return mysqlProtocol{mysqlDialect{number: number}} }
 
-type mysqlDialect struct{ number ErrorNumber }
+// mysqlDialect is the dialect of one server.
+type mysqlDialect struct {
+	number ErrorNumber
+	server mysqlServer
+}
 
 func (d mysqlDialect) valid() error {
 	if d.number == nil {
@@ -52,9 +57,9 @@ func (d mysqlDialect) valid() error {
 // whole statement, however long that waits for a lock.
 const mysqlNow = `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)`
 
-func (mysqlDialect) words() words {
+func (d mysqlDialect) words() words {
 	return words{
-		migrations: "migrations/mysql",
+		migrations: d.server.migrations,
 		quote:      "`",
 		bind:       sqlx.QUESTION,
 		now:        mysqlNow,
@@ -66,41 +71,29 @@ func (mysqlDialect) defaults(c *config) {
 	c.step, c.pause = 1000, time.Millisecond
 }
 
-// usable refuses a server that lacks the statements this dialect is made of, and a connection that would garble text.
+// usable refuses connections that could keep no claim, or would garble text.
 func (d mysqlDialect) usable(ctx context.Context, db *sqlx.DB, t table) error {
-	var version, charset string
+	var charset, isolation string
 	var chosen, schema sql.NullString
 	var autocommit bool
-	err := db.QueryRowContext(ctx, `SELECT VERSION(), DATABASE(), @@autocommit,
+	err := db.QueryRowContext(ctx, `SELECT DATABASE(), @@autocommit, @@session.`+d.server.isolation+`,
 CONCAT_WS(' ', @@character_set_client, @@character_set_connection, COALESCE(@@character_set_results, 'utf8mb4')),
 (SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = COALESCE(NULLIF(?, ''), DATABASE()))`,
-		t.schema).Scan(&version, &chosen, &autocommit, &charset, &schema)
+		t.schema).Scan(&chosen, &autocommit, &isolation, &charset, &schema)
 	switch {
 	case err != nil:
-		return failure(ctx, "ask for the server's version", err, d.classify)
+		return failure(ctx, "ask for the connections' settings", err, d.classify)
 	case t.schema == "" && !chosen.Valid:
 		return errors.New("sqlbackend: the connections have no database: name one in the data source name, or in the option Table")
 	case !schema.Valid:
 		return fmt.Errorf("sqlbackend: option Table: there is no database %s, or it may not be seen", t.schema)
 	case !autocommit:
 		return errors.New("sqlbackend: the connections have autocommit off, so that no claim would be kept: leave it out of the data source name")
+	case strings.EqualFold(isolation, "READ-UNCOMMITTED"):
+		return errors.New("sqlbackend: the connections are at READ UNCOMMITTED, where an answer is replayed that is not committed and may never be: set " +
+			d.server.isolation + "='READ-COMMITTED' in the data source name")
 	case charset != "utf8mb4 utf8mb4 utf8mb4":
 		return fmt.Errorf("sqlbackend: the connections speak %q, not utf8mb4: leave charset and collation out of the data source name", charset)
-	}
-	return mariaDB(version)
-}
-
-var mariaDBVersion = regexp.MustCompile(`(\d+)\.(\d+)\.\d+-MariaDB`)
-
-func mariaDB(version string) error {
-	m := mariaDBVersion.FindStringSubmatch(version)
-	if m == nil {
-		return fmt.Errorf("sqlbackend: the server is %q: MariaDB 10.6 or later is needed; MySQL has no INSERT … RETURNING and no SET STATEMENT, and is not supported yet", version)
-	}
-	major, _ := strconv.Atoi(m[1])
-	minor, _ := strconv.Atoi(m[2])
-	if major < 10 || major == 10 && minor < 6 {
-		return fmt.Errorf("sqlbackend: the server is %q: MariaDB 10.6 or later is needed", version)
 	}
 	return nil
 }
@@ -154,10 +147,6 @@ func (d mysqlDialect) alone(ctx context.Context, db *sqlx.DB, f func(context.Con
 	return f(ctx, conn)
 }
 
-func (mysqlDialect) references(k usersKey) string {
-	return fmt.Sprintf("REFERENCES `%s` (`%s`) ON DELETE CASCADE", k.table, k.column)
-}
-
 func (mysqlDialect) keyed(ctx context.Context, on sqlx.QueryerContext, t table, k usersKey) (there bool, err error) {
 	err = on.QueryRowxContext(ctx, `SELECT COUNT(*) > 0 FROM information_schema.KEY_COLUMN_USAGE c
 JOIN information_schema.REFERENTIAL_CONSTRAINTS r
@@ -168,18 +157,25 @@ AND LOWER(c.REFERENCED_TABLE_NAME) = LOWER(?) AND LOWER(c.REFERENCED_COLUMN_NAME
 	return there, err
 }
 
-// The server's error numbers that mean something here, https://mariadb.com/kb/en/mariadb-error-codes/.
+// The servers' error numbers that mean something here, https://mariadb.com/kb/en/mariadb-error-codes/ and
+// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html. Those that are one server's alone mean nothing
+// else on the other.
 const (
 	mysqlDuplicate      = 1062
 	mysqlPacketTooLarge = 1153
+	mysqlUnknown        = 1193 // variable
 	mysqlLockWait       = 1205
+	mysqlLockNoWait     = 3572 // MySQL; MariaDB answers NOWAIT with 1205
 	mysqlDeadlock       = 1213
-	mysqlChanged        = 1020 // since the snapshot, with innodb_snapshot_isolation
+	mysqlChanged        = 1020 // since the snapshot, with MariaDB's innodb_snapshot_isolation
+	mysqlGroupConflict  = 3101 // MySQL's group replication refused the commit
 	mysqlNoParent       = 1452
 	mysqlHasChildren    = 1451
-	mysqlCheck          = 4025
+	mysqlCheck          = 4025 // MariaDB
+	mysqlCheckViolated  = 3819 // MySQL
 	mysqlBadValue       = 1366
 	mysqlBadLiteral     = 1292
+	mysqlBadString      = 3854 // MySQL
 )
 
 func (d mysqlDialect) classify(err error) class {
@@ -188,13 +184,13 @@ func (d mysqlDialect) classify(err error) class {
 		return unclassified
 	}
 	switch number {
-	case mysqlDeadlock, mysqlChanged:
+	case mysqlDeadlock, mysqlChanged, mysqlGroupConflict:
 		return conflict
-	case mysqlLockWait:
+	case mysqlLockWait, mysqlLockNoWait:
 		return busy
 	case mysqlNoParent:
 		return missingKey
-	case mysqlDuplicate, mysqlHasChildren, mysqlCheck:
+	case mysqlDuplicate, mysqlHasChildren, mysqlCheck, mysqlCheckViolated:
 		return refused
 	case mysqlPacketTooLarge:
 		return tooLarge

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/idem-go/idem/backend"
@@ -32,7 +34,7 @@ var mysqlChecks = []mysqlSetting{
 		finding(backend.Error, "a power cut can lose the last second of claims and answers, so that what they stand for may run again: set it to 1"),
 	},
 	{
-		"innodb_doublewrite", `SELECT @@global.innodb_doublewrite`, func(v string) bool { return v != "0" && !strings.EqualFold(v, "OFF") },
+		"innodb_doublewrite", `SELECT @@global.innodb_doublewrite`, func(v string) bool { return !slices.Contains([]string{"0", "OFF", "DETECT_ONLY"}, strings.ToUpper(v)) },
 		finding(backend.Warning, "a power cut can destroy a page, unless the file system writes pages whole: set it to ON"),
 	},
 	{
@@ -52,9 +54,9 @@ var mysqlChecks = []mysqlSetting{
 		finding(backend.Error, "a claim that finds its duplicate in flight would roll the caller's transaction back, so DoTx and JoinTx are refused: set it to OFF"),
 	},
 	{
-		"isolation level", `SELECT @@session.tx_isolation`, mysqlIs("READ-COMMITTED"),
+		"isolation level", `SELECT @@session.{isolation}`, mysqlIs("READ-COMMITTED"),
 		finding(backend.Warning, "a transaction of the application's that begins with it and joins may read what is old, or meet more deadlocks: "+
-			"begin it at READ COMMITTED, or set tx_isolation='READ-COMMITTED' for every connection"),
+			"begin it at READ COMMITTED, or set {isolation}='READ-COMMITTED' for every connection"),
 	},
 	{
 		"storage engine of the table", `SELECT ENGINE FROM information_schema.TABLES
@@ -68,6 +70,14 @@ WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ? AND 
 	},
 }
 
+// mysql8Checks are of the servers where a statement cannot have a lock wait of its own.
+var mysql8Checks = []mysqlSetting{{
+	"innodb_lock_wait_timeout", `SELECT @@session.innodb_lock_wait_timeout`,
+	func(v string) bool { seconds, err := strconv.Atoi(v); return err == nil && seconds <= 5 },
+	finding(backend.Warning, "a claim that meets a locked row waits so many seconds, also after its caller has left, and then claims for nobody: "+
+		"set it to 1 for every connection"),
+}}
+
 func (e *mysqlEngine) check(ctx context.Context) ([]backend.Finding, error) {
 	conn, err := e.store.db.Connx(ctx)
 	if err != nil {
@@ -75,19 +85,23 @@ func (e *mysqlEngine) check(ctx context.Context) ([]backend.Finding, error) {
 	}
 	defer conn.Close()
 	var all []backend.Finding
-	for _, s := range mysqlChecks {
+	words := strings.NewReplacer("{isolation}", e.server.isolation)
+	for _, s := range slices.Concat(mysqlChecks, e.server.checks) {
 		var args []any
 		if strings.Contains(s.ask, "?") {
 			args = []any{e.store.config.table.schema, e.store.config.table.name}
 		}
 		var value string
-		err := conn.QueryRowContext(ctx, s.ask, args...).Scan(&value)
+		err := conn.QueryRowContext(ctx, words.Replace(s.ask), args...).Scan(&value)
+		if number, _ := e.number(err); number == mysqlUnknown {
+			continue // what a later server does not have any more cannot be set wrong
+		}
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		if !s.safe(value) {
 			f := *s.found
-			f.Setting, f.Value = s.name, value
+			f.Setting, f.Value, f.Advice = s.name, value, words.Replace(f.Advice)
 			all = append(all, f)
 		}
 	}

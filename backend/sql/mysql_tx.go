@@ -10,20 +10,20 @@ import (
 )
 
 func (d mysqlDialect) engine(s *Store) engine {
-	q := func(text string) *query { return &query{text: d.words().fill(s.config.table, text)} }
-	claim := mysqlConditions.Replace(mysqlClaim)
-	e := &mysqlEngine{
-		mysqlDialect:   d,
-		store:          s,
-		claimAtOnce:    q(atOnce + claim),
-		claimPatiently: q(patiently + claim),
-		lookAtOnce:     q(atOnce + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now}`),
-		lookAfter:      q(patiently + `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now} FOR UPDATE`),
-		probe:          q(atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE`),
-	}
+	e := &mysqlEngine{mysqlDialect: d, store: s}
+	look := `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now}`
+	e.lookAtOnce = e.query(d.server.atOnce + look)
+	e.lookAfter = e.query(d.server.patiently + look + ` FOR UPDATE` + d.server.noWait)
+	e.probe = e.query(d.server.atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE` + d.server.noWait)
+	e.asks = d.server.asks(e)
 	s.pool = newMysqlPool(e)
 	s.records.room = e.room
 	return e
+}
+
+// query is a statement with the dialect's words for the store's table.
+func (e *mysqlEngine) query(text string) *query {
+	return &query{text: e.words().fill(e.store.config.table, text)}
 }
 
 var _ asker = (*mysqlEngine)(nil)
@@ -33,15 +33,15 @@ func (e *mysqlEngine) askServer(ctx context.Context) error {
 	return e.store.db.QueryRowContext(ctx, `SELECT @@max_allowed_packet, @@innodb_rollback_on_timeout`).Scan(&e.packet, &e.rollsBack)
 }
 
-// mysqlEngine claims in one statement, in autocommit and in transactions.
+// mysqlEngine is what the servers have in common.
 type mysqlEngine struct {
 	mysqlDialect
-	store                       *Store
-	claimAtOnce, claimPatiently *query
-	lookAtOnce, lookAfter       *query
-	probe                       *query
-	packet                      int64 // the most bytes that a statement may have
-	rollsBack                   bool  // a lock that is not had in time rolls the whole transaction back
+	store                 *Store
+	asks                  mysqlAsk
+	lookAtOnce, lookAfter *query
+	probe                 *query
+	packet                int64 // the most bytes that a statement may have
+	rollsBack             bool  // a lock that is not had in time rolls the whole transaction back
 }
 
 var errRollsBack = errors.New("innodb_rollback_on_timeout is ON: a claim that finds its duplicate in flight would roll the whole transaction back, " +
@@ -72,7 +72,7 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 	if err := e.mayJoin(); err != nil {
 		return e.store.result(ctx, "begin", backend.Grant{}, err)
 	}
-	m, g, err := e.store.lookFirst(ctx, &c, e.claimAtOnce, e.store.records.sql.complete)
+	m, g, err := e.store.lookFirst(ctx, &c, append(e.asks.needed(), e.store.records.sql.complete)...)
 	switch {
 	case err != nil:
 		return e.store.result(ctx, "begin", g, err)
@@ -83,7 +83,7 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 	}
 	level := max(e.store.config.isolation, sql.LevelReadCommitted)
 	return e.store.claimAndRun(ctx, &sql.TxOptions{Isolation: level}, func(ctx context.Context, on session) (backend.Grant, error) {
-		return e.claim(ctx, on, &c, e.claimAtOnce, false)
+		return e.claim(ctx, on, &c, mysqlWay{})
 	}, run)
 }
 

@@ -41,6 +41,8 @@ type Opening struct {
 //	migrate   false leaves the schema alone, as WithoutMigrate
 //	conns     the most connections, as Conns
 //
+//	untested_mysql  true goes on with MySQL itself, as UntestedMySQL
+//
 // An error names the option or parameter that is wrong, and does not repeat address.
 func (d Driver) Prepare(address string, opts []OpenOption) (o *Opening, rest string, err error) {
 	rest, given, err := takeParameters(address)

@@ -36,6 +36,8 @@ type config struct {
 	pause    time.Duration
 
 	isolation sql.IsolationLevel // of the transactions that InTx begins; the zero value is the dialect's
+
+	untestedMySQL bool
 }
 
 func newConfig(d Dialect) config {
@@ -131,8 +133,9 @@ func TxIsolation(level sql.IsolationLevel) Option {
 // Migrate adds no constraint to a table that is there. The table of users must be there before, on SQLite only before
 // the first claim. Each claim shares a lock on the user's row until it is committed.
 // On SQLite every connection needs PRAGMA foreign_keys=ON. On SQLite and PostgreSQL deleting a user reads the whole
-// table of records unless the application adds an index on user_name. On MySQL the server adds one, and the column must
-// be a VARCHAR of the character set utf8mb4 and the collation utf8mb4_nopad_bin, so that it tells apart what idem does.
+// table of records unless the application adds an index on user_name. MariaDB and MySQL add one, and the column must be a
+// VARCHAR of the character set utf8mb4 and the collation utf8mb4_nopad_bin, on MySQL utf8mb4_0900_bin, so that it tells
+// apart what idem does.
 func UsersKey(table, column string) MigrateOption {
 	return migrateOption(func(p *plan) error {
 		for _, name := range []string{table, column} {

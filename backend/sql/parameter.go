@@ -69,7 +69,24 @@ var parameters = map[string]parameter{
 		}
 		return Conns(n), nil
 	},
+	"untested_mysql": func(value string) (OpenOption, error) { return only(value, UntestedMySQL()) },
 }
+
+// only returns o where value is true, and what changes nothing where it is false.
+func only(value string, o OpenOption) (OpenOption, error) {
+	switch value {
+	case "true":
+		return o, nil
+	case "false":
+		return nothing, nil
+	}
+	return nil, errNotBoolean
+}
+
+var (
+	nothing       = openOption(func(*Opening) error { return nil })
+	errNotBoolean = errors.New("must be true or false")
+)
 
 // unless returns o where value is false, and what changes nothing where it is true.
 func unless(value string, o OpenOption) (OpenOption, error) {
@@ -77,7 +94,7 @@ func unless(value string, o OpenOption) (OpenOption, error) {
 	case "false":
 		return o, nil
 	case "true":
-		return openOption(func(*Opening) error { return nil }), nil
+		return nothing, nil
 	}
-	return nil, errors.New("must be true or false")
+	return nil, errNotBoolean
 }

@@ -169,7 +169,11 @@ func pauseAfter(round int) time.Duration { return rand.N(time.Millisecond << min
 type unprepared struct{ db *sqlx.DB }
 
 func (u unprepared) exec(ctx context.Context, q *query, args ...any) (int64, error) {
-	return affected(u.db.ExecContext(ctx, q.text, args...))
+	return affected(u.run(ctx, q, args...))
+}
+
+func (u unprepared) run(ctx context.Context, q *query, args ...any) (sql.Result, error) {
+	return u.db.ExecContext(ctx, q.text, args...)
 }
 
 func (u unprepared) query(ctx context.Context, q *query, args ...any) (*sql.Rows, error) {

@@ -13,6 +13,9 @@ type session interface {
 	// exec runs q and returns how many rows it changed.
 	exec(ctx context.Context, q *query, args ...any) (int64, error)
 
+	// run is exec for who wants another number of the answer.
+	run(ctx context.Context, q *query, args ...any) (sql.Result, error)
+
 	// query runs q, which reads, for one or each to scan.
 	query(ctx context.Context, q *query, args ...any) (*sql.Rows, error)
 }
@@ -42,11 +45,15 @@ func (q *query) prepare(ctx context.Context, db *sqlx.DB) (*sql.Stmt, error) {
 type pool struct{ db *sqlx.DB }
 
 func (p pool) exec(ctx context.Context, q *query, args ...any) (int64, error) {
+	return affected(p.run(ctx, q, args...))
+}
+
+func (p pool) run(ctx context.Context, q *query, args ...any) (sql.Result, error) {
 	s, err := q.prepare(ctx, p.db)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return affected(s.ExecContext(ctx, args...))
+	return s.ExecContext(ctx, args...)
 }
 
 func (p pool) query(ctx context.Context, q *query, args ...any) (*sql.Rows, error) {
@@ -62,13 +69,17 @@ func (p pool) query(ctx context.Context, q *query, args ...any) (*sql.Rows, erro
 type within struct{ tx *sqlx.Tx }
 
 func (w within) exec(ctx context.Context, q *query, args ...any) (int64, error) {
+	return affected(w.run(ctx, q, args...))
+}
+
+func (w within) run(ctx context.Context, q *query, args ...any) (sql.Result, error) {
 	if s := q.kept.Load(); s != nil {
-		n, err := affected(w.tx.Tx.StmtContext(ctx, s).ExecContext(ctx, args...))
+		res, err := w.tx.Tx.StmtContext(ctx, s).ExecContext(ctx, args...)
 		if !foreign(err) {
-			return n, err
+			return res, err
 		}
 	}
-	return affected(w.tx.ExecContext(ctx, q.text, args...))
+	return w.tx.ExecContext(ctx, q.text, args...)
 }
 
 func (w within) query(ctx context.Context, q *query, args ...any) (*sql.Rows, error) {
@@ -91,7 +102,11 @@ func foreign(err error) bool {
 type direct struct{ on *sqlx.Conn }
 
 func (d direct) exec(ctx context.Context, q *query, args ...any) (int64, error) {
-	return affected(d.on.ExecContext(ctx, q.text, args...))
+	return affected(d.run(ctx, q, args...))
+}
+
+func (d direct) run(ctx context.Context, q *query, args ...any) (sql.Result, error) {
+	return d.on.ExecContext(ctx, q.text, args...)
 }
 
 func (d direct) query(ctx context.Context, q *query, args ...any) (*sql.Rows, error) {

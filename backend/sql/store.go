@@ -51,6 +51,10 @@ func New(ctx context.Context, db *sqlx.DB, d Dialect, opts ...Option) (*Store, e
 
 // open returns the store that c describes.
 func (c config) open(ctx context.Context, db *sqlx.DB, d Dialect) (*Store, error) {
+	d, err := chosen(ctx, db, d, c.untestedMySQL)
+	if err != nil {
+		return nil, err
+	}
 	if err := ready(ctx, db, d, c.table); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // Package mysql opens a MariaDB database as a store for idem, with the driver github.com/go-sql-driver/mysql. MariaDB
-// 10.6 or later is needed; MySQL itself is refused, see sqlbackend.MySQL.
+// 10.6 or later is needed. MySQL itself, 8.0.20 or later, is opened only when asked for with [UntestedMySQL]: this
+// library's statements for it were tested on MariaDB, not on MySQL.
 //
 // Import it for its scheme:
 //

@@ -24,8 +24,11 @@ const driverName = "mysql"
 //
 //	socket  the file of a Unix socket, instead of a host
 //
-// idem's parameters table, readable, migrate and conns, as sqlbackend.Driver.Prepare says, and every parameter of the driver and system variable of the server, as the driver's data source names have them.
-// Connections are at READ COMMITTED unless tx_isolation says otherwise. Errors repeat no part of address.
+// idem's parameters table, readable, migrate, conns and untested_mysql, as sqlbackend.Driver.Prepare says, and every
+// parameter of the driver and system variable of the server, as the driver's data source names have them. Connections are
+// at READ COMMITTED unless tx_isolation says otherwise. On MySQL, whose statements cannot have a lock wait of their own, they
+// have an innodb_lock_wait_timeout of 1 s unless the query sets it, which is the application's too. Errors repeat no part of
+// address.
 func Open(ctx context.Context, address string, opts ...sqlbackend.OpenOption) (*sqlx.DB, *sqlbackend.Store, error) {
 	opening, address, err := opener.Prepare(address, opts)
 	if err != nil {
@@ -34,6 +37,9 @@ func Open(ctx context.Context, address string, opts ...sqlbackend.OpenOption) (*
 	dsn, err := parseURL(address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mysql: %w", err)
+	}
+	if err := dsn.Apply(mysql.BeforeConnect(new(server).suit)); err != nil {
+		return nil, nil, fmt.Errorf("mysql: open: %w", err)
 	}
 	connector, err := mysql.NewConnector(dsn)
 	if err != nil {
@@ -49,7 +55,7 @@ func Open(ctx context.Context, address string, opts ...sqlbackend.OpenOption) (*
 
 var opener = sqlbackend.Driver{Name: "mysql", Dialect: Dialect(), Conns: 10}
 
-// Dialect is sqlbackend's MySQL with the error numbers of github.com/go-sql-driver/mysql, for an application that opens
+// Dialect is sqlbackend.MySQL with the error numbers of github.com/go-sql-driver/mysql, for an application that opens
 // the database itself.
 func Dialect() sqlbackend.Dialect { return sqlbackend.MySQL(errorNumber) }
 

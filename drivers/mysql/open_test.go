@@ -84,6 +84,15 @@ func TestConnectionsThatCannotKeepRecordsAreRefused(t *testing.T) {
 	}
 }
 
+func TestConnectionsThatReadUncommittedAreRefused(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.params = "tx_isolation=%27READ-UNCOMMITTED%27"
+	err := sqlbackend.Migrate(t.Context(), s.pool(t, &tapped{}), Dialect(), s.migrateOptions()...)
+	require.ErrorContains(t, err, "READ UNCOMMITTED")
+	require.ErrorContains(t, err, "isolation='READ-COMMITTED'")
+}
+
 func TestAnAddressReads(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -123,6 +132,7 @@ func TestAnAddressIsRefusedAndNotRepeated(t *testing.T) {
 		"with no connections":       {"mysql://root:secret@127.0.0.1/d?conns=0", "Conns"},
 		"with a word for a number":  {"mysql://root:secret@127.0.0.1/d?conns=many", "conns"},
 		"with a bad boolean":        {"mysql://root:secret@127.0.0.1/d?readable=no", "readable"},
+		"with a bad consent":        {"mysql://root:secret@127.0.0.1/d?untested_mysql=1", "untested_mysql"},
 		"with a bad driver setting": {"mysql://root:secret@127.0.0.1/d?parseTime=perhaps", "parameter of the driver"},
 		"of nobody who listens":     {"mysql://root:secret@127.0.0.1:1/d", "connection refused"},
 	} {

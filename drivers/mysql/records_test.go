@@ -100,45 +100,51 @@ func TestEveryOperationIsOneRoundTrip(t *testing.T) {
 			s := fresh(t)
 			s.params, s.conns = params, 1
 			_, store, tap := s.openTapped(t)
-			ctx := t.Context()
-			whole := func(prefix string) map[string]int64 {
-				counts := map[string]int64{}
-				counted := func(what string, f func() (backend.Grant, error), want backend.Verdict) {
-					before := tap.trips.Load()
-					g, err := f()
-					require.NoError(t, err)
-					require.Equal(t, want, g.Verdict, what)
-					counts[what] = tap.trips.Load() - before
-				}
-				begin := func(c backend.Claim) func() (backend.Grant, error) {
-					return func() (backend.Grant, error) { return store.Begin(ctx, c) }
-				}
-				c, held, freed, lapsed := claimOf(prefix+"a"), claimOf(prefix+"b"), claimOf(prefix+"c"), claimOf(prefix+"d")
-				lapsed.Lease = 0
-				counted("claim", begin(c), backend.Claimed)
-				counted("claim sent again", begin(c), backend.Claimed)
-				counted("in flight", begin(again(c)), backend.InFlight)
-				counted("mismatch", begin(otherRequest(c)), backend.Mismatch)
-				counted("renew", func() (backend.Grant, error) {
-					return store.Renew(ctx, c.ID, c.Token, backend.Renewal{Lease: time.Hour, Retention: time.Hour})
-				}, backend.Kept)
-				counted("complete", func() (backend.Grant, error) { return store.Complete(ctx, c.ID, c.Token, completionOf(c, "answer")) }, backend.Kept)
-				counted("replay", begin(again(c)), backend.Replay)
-				begins(t, store, held, backend.Claimed)
-				counted("hold", func() (backend.Grant, error) { return store.Hold(ctx, held.ID, held.Token, "note") }, backend.Kept)
-				counted("held", begin(again(held)), backend.Held)
-				begins(t, store, freed, backend.Claimed)
-				counted("release", func() (backend.Grant, error) { return store.Release(ctx, freed.ID, freed.Token) }, backend.Kept)
-				begins(t, store, lapsed, backend.Claimed)
-				counted("takeover", begin(again(lapsed)), backend.Claimed)
-				return counts
-			}
-			whole("the first ones prepare")
-			for what, trips := range whole("") {
+			for what, trips := range tripsOf(t, store, tap) {
 				require.EqualValues(t, 1, trips, what)
 			}
 		})
 	}
+}
+
+// tripsOf counts the round trips of each operation, once it is prepared.
+func tripsOf(t *testing.T, store *sqlbackend.Store, tap *tapped) map[string]int64 {
+	t.Helper()
+	ctx := t.Context()
+	whole := func(prefix string) map[string]int64 {
+		counts := map[string]int64{}
+		counted := func(what string, f func() (backend.Grant, error), want backend.Verdict) {
+			before := tap.trips.Load()
+			g, err := f()
+			require.NoError(t, err)
+			require.Equal(t, want, g.Verdict, what)
+			counts[what] = tap.trips.Load() - before
+		}
+		begin := func(c backend.Claim) func() (backend.Grant, error) {
+			return func() (backend.Grant, error) { return store.Begin(ctx, c) }
+		}
+		c, held, freed, lapsed := claimOf(prefix+"a"), claimOf(prefix+"b"), claimOf(prefix+"c"), claimOf(prefix+"d")
+		lapsed.Lease = 0
+		counted("claim", begin(c), backend.Claimed)
+		counted("claim sent again", begin(c), backend.Claimed)
+		counted("in flight", begin(again(c)), backend.InFlight)
+		counted("mismatch", begin(otherRequest(c)), backend.Mismatch)
+		counted("renew", func() (backend.Grant, error) {
+			return store.Renew(ctx, c.ID, c.Token, backend.Renewal{Lease: time.Hour, Retention: time.Hour})
+		}, backend.Kept)
+		counted("complete", func() (backend.Grant, error) { return store.Complete(ctx, c.ID, c.Token, completionOf(c, "answer")) }, backend.Kept)
+		counted("replay", begin(again(c)), backend.Replay)
+		begins(t, store, held, backend.Claimed)
+		counted("hold", func() (backend.Grant, error) { return store.Hold(ctx, held.ID, held.Token, "note") }, backend.Kept)
+		counted("held", begin(again(held)), backend.Held)
+		begins(t, store, freed, backend.Claimed)
+		counted("release", func() (backend.Grant, error) { return store.Release(ctx, freed.ID, freed.Token) }, backend.Kept)
+		begins(t, store, lapsed, backend.Claimed)
+		counted("takeover", begin(again(lapsed)), backend.Claimed)
+		return counts
+	}
+	whole("the first ones prepare")
+	return whole("")
 }
 
 func TestWhatOnlyReadsWritesNothing(t *testing.T) {

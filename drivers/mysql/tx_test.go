@@ -116,19 +116,26 @@ func TestRoundTripsOfATransaction(t *testing.T) {
 	s := fresh(t)
 	s.conns = 1
 	_, store, tap := s.openTapped(t)
-	first := func(key string) backend.Claim {
+	first, replay := tripsOfATransaction(t, store, tap)
+	require.EqualValues(t, 6, first, "look, SET TRANSACTION, START TRANSACTION, claim, complete, COMMIT")
+	require.EqualValues(t, 1, replay)
+}
+
+// tripsOfATransaction counts the round trips of a first run and of a replay, once they are prepared.
+func tripsOfATransaction(t *testing.T, store *sqlbackend.Store, tap *tapped) (first, replay int64) {
+	t.Helper()
+	run := func(key string) backend.Claim {
 		c := claimOf(key)
 		inTx(t, store, c, answering(c, "answer"), backend.Claimed)
 		return c
 	}
-	c := first("what is prepared")
+	c := run("what is prepared")
 	before := tap.trips.Load()
-	first("key")
-	// look, SET TRANSACTION, START TRANSACTION, claim, complete, COMMIT
-	require.EqualValues(t, 6, tap.trips.Load()-before)
+	run("key")
+	first = tap.trips.Load() - before
 	before = tap.trips.Load()
 	inTx(t, store, again(c), mustNotRun(t), backend.Replay)
-	require.EqualValues(t, 1, tap.trips.Load()-before)
+	return first, tap.trips.Load() - before
 }
 
 func TestADeadlockOfRunIsErrConflict(t *testing.T) {
