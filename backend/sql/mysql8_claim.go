@@ -35,8 +35,9 @@ WHEN {over} THEN CAST(? AS SIGNED) + attempt ELSE attempt END)`+attempt)),
 
 func (a mysql8Ask) needed() []*query { return []*query{a.lock, a.claim} }
 
-// ask locks the record first where it is in a transaction, so that it does not wait for another's. For a record that is
-// only inserted at the same moment, and for the user's row, it waits as long as the session's innodb_lock_wait_timeout is.
+// ask locks the record first where it is in a transaction, so that it does not wait for another's. For one who claims an
+// absent or expired record at the same moment, and for the user's row, it waits as long as the session's
+// innodb_lock_wait_timeout is.
 func (a mysql8Ask) ask(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (move, backend.Grant, error) {
 	if !how.alone {
 		rows, err := on.query(ctx, a.lock, c.ID[:])
