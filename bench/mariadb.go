@@ -34,8 +34,8 @@ RETURNING token, fingerprint, state, answer`,
 	claimArgs:  func(c *backend.Claim) []any { return []any{c.ID[:], c.Token[:], c.Fingerprint[:]} },
 	complete:   `UPDATE floor SET state = 2, answer = ?, expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE id = ? AND token = ? AND state = 1`,
 	effect:     `INSERT INTO effects VALUES (1)`,
-	fill: `INSERT INTO %[1]s (id, token, claimant, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note, guard_name, user_name, key_text)
-SELECT UNHEX(SHA2(CONCAT(RAND(), '-', seq + %[4]d), 256)), '0123456789abcdef', '0123456789abcdef', CONCAT(UNHEX(SHA2('r', 256)), 'v'), 2, 0, 1, 1, 1, %[2]s, REPEAT('x', 128), '', 'bench', CONCAT('user-', seq %% 1000), CONCAT('key-', seq)
+	fill: `INSERT INTO %[1]s (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note, guard_name, user_name, key_text)
+SELECT UNHEX(SHA2(CONCAT(RAND(), '-', seq + %[4]d), 256)), '0123456789abcdef', CONCAT(UNHEX(SHA2('r', 256)), 'v'), 2, 0, 1, 1, 1, %[2]s, REPEAT('x', 128), '', 'bench', CONCAT('user-', seq %% 1000), CONCAT('key-', seq)
 FROM seq_1_to_50000 LIMIT %[3]d`,
 	expired: `1 + FLOOR(RAND() * 998)`,
 	batch:   `DELETE FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000`,

@@ -22,14 +22,12 @@ type mysql8Ask struct {
 }
 
 // newMySQL8Ask writes the claim. What is left of a receipt without its upper half is the attempt. A parameter that takes
-// its type from the columns beside it would be too small for a receipt, so it says its own.
+// its type from the columns beside it would be too small for a receipt; the function's is as large as can be.
 func newMySQL8Ask(e *mysqlEngine) mysqlAsk {
-	const attempt = ` % 2147483648`
 	return mysql8Ask{
-		e: e,
-		claim: e.query(mysqlClaimText(`LAST_INSERT_ID(?)`+attempt, `LAST_INSERT_ID(CASE WHEN {new} THEN CAST(? AS SIGNED)
-WHEN {over} THEN CAST(? AS SIGNED) + attempt ELSE attempt END)`+attempt)),
-		lock: e.query(`SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now} FOR UPDATE NOWAIT`),
+		e:     e,
+		claim: e.query(mysqlClaimText(`LAST_INSERT_ID(?) % 2147483648`, `attempt = LAST_INSERT_ID(attempt)`)),
+		lock:  e.query(`SELECT ` + sightColumns + ` FROM {t} WHERE id = ? FOR UPDATE NOWAIT`),
 	}
 }
 
@@ -38,33 +36,33 @@ func (a mysql8Ask) needed() []*query { return []*query{a.lock, a.claim} }
 // ask locks the record first where it is in a transaction, so that it does not wait for another's. For one who claims an
 // absent or expired record at the same moment, and for the user's row, it waits as long as the session's
 // innodb_lock_wait_timeout is.
-func (a mysql8Ask) ask(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (move, backend.Grant, error) {
+func (a mysql8Ask) ask(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (sight, error) {
 	if !how.alone {
 		rows, err := on.query(ctx, a.lock, c.ID[:])
-		if m, g, err := a.e.read(rows, err, c); m == stay || err != nil {
-			return m, g, err
+		if seen, err := a.e.read(rows, err, c); seen.there || err != nil {
+			return seen, err
 		}
 	}
 	guard, user, key := a.e.readable(c)
 	lease, first := milliseconds(c.Lease), receipt(c.Token)
-	res, err := on.run(ctx, a.claim, c.ID[:], c.Token[:], c.Token[:], c.Fingerprint[:], number(c.Hold), first, lease,
-		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key, first, first)
+	res, err := on.run(ctx, a.claim, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), first, lease,
+		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key)
 	if err != nil {
-		return claim, backend.Grant{}, a.e.discreet(err)
+		return sight{}, a.e.discreet(err)
 	}
 	got, err := res.LastInsertId()
 	if err != nil {
-		return claim, backend.Grant{}, err
+		return sight{}, err
 	}
-	if won := got - first; won >= 0 && won < 1<<31-1 {
-		return stay, backend.Grant{Verdict: backend.Claimed, Attempt: int(won) + 1}, nil
+	if got == first {
+		return sight{there: true, grant: backend.Grant{Verdict: backend.Claimed, Attempt: 1}}, nil
 	}
 	rows, err := on.query(ctx, a.e.lookAtOnce, c.ID[:])
 	return a.e.read(rows, err, c)
 }
 
-// receipt is the number that says that the claim with this token was won at its first attempt, and one more for each
-// later one: 31 random bits of the token and a 1 above them, over 31 bits for the attempt.
+// receipt is the number that says that the claim with this token was won: 31 random bits of the token and a 1 above them,
+// over 31 bits for the attempt, which is the first.
 func receipt(t backend.Token) int64 {
 	return int64(binary.BigEndian.Uint32(t[:])|1<<31)<<31 + 1
 }

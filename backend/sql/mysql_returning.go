@@ -14,21 +14,21 @@ type mariaDBAsk struct {
 }
 
 func newMariaDBAsk(e *mysqlEngine) mysqlAsk {
-	text := mysqlClaimText(`1`, `CASE WHEN {new} THEN 1 WHEN {over} THEN attempt + 1 ELSE attempt END`) + `
-RETURNING ` + lookColumns
+	text := mysqlClaimText(`1`, `id = VALUES(id)`) + `
+RETURNING ` + sightColumns
 	return mariaDBAsk{e: e, atOnce: e.query(e.server.atOnce + text), patiently: e.query(e.server.patiently + text)}
 }
 
 func (a mariaDBAsk) needed() []*query { return []*query{a.atOnce} }
 
-func (a mariaDBAsk) ask(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (move, backend.Grant, error) {
+func (a mariaDBAsk) ask(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (sight, error) {
 	q := a.atOnce
 	if how.patient {
 		q = a.patiently
 	}
 	guard, user, key := a.e.readable(c)
 	lease := milliseconds(c.Lease)
-	rows, err := on.query(ctx, q, c.ID[:], c.Token[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
+	rows, err := on.query(ctx, q, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
 		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key)
 	return a.e.read(rows, err, c)
 }

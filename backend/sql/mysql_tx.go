@@ -12,9 +12,12 @@ import (
 func (d mysqlDialect) engine(s *Store) engine {
 	e := &mysqlEngine{mysqlDialect: d, store: s}
 	look := `SELECT ` + lookColumns + ` FROM {t} WHERE id = ? AND expires_at > {now}`
-	e.lookAtOnce = e.query(d.server.atOnce + look)
+	e.lookAtOnce = e.query(d.server.atOnce + `SELECT ` + sightColumns + ` FROM {t} WHERE id = ?`)
 	e.lookAfter = e.query(d.server.patiently + look + ` FOR UPDATE` + d.server.noWait)
 	e.probe = e.query(d.server.atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE` + d.server.noWait)
+	e.renewed = e.query(d.server.patiently + mysqlRenew)
+	e.takenOver = &query{text: d.server.patiently + s.records.sql.takeOver.text}
+	e.abandoned = &query{text: d.server.patiently + s.records.sql.abandon.text}
 	e.asks = d.server.asks(e)
 	s.pool = newMysqlPool(e)
 	s.records.room = e.room
@@ -40,6 +43,8 @@ type mysqlEngine struct {
 	asks                  mysqlAsk
 	lookAtOnce, lookAfter *query
 	probe                 *query
+	renewed               *query // T1 over what has expired
+	takenOver, abandoned  *query
 	packet                int64 // the most bytes that a statement may have
 	rollsBack             bool  // a lock that is not had in time rolls the whole transaction back
 }

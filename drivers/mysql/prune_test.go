@@ -26,8 +26,8 @@ func (s *storage) fill(tb testing.TB, db *sqlx.DB, n int) {
 		{"1", "1", "9223372036854775807", "9223372036854775807"},
 		{"3", "1", "1", "9223372036854775807"},
 	} {
-		s.run(tb, db, fmt.Sprintf(`INSERT INTO {t} (id, token, claimant, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note)
-SELECT UNHEX(SHA2(CONCAT('%d/', seq), 256)), UNHEX(MD5(seq)), UNHEX(MD5(seq)), REPEAT('f', 33), %s, %s, 1, 0, %s, %s, REPEAT('a', 128), '' FROM seq_1_to_%d`,
+		s.run(tb, db, fmt.Sprintf(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note)
+SELECT UNHEX(SHA2(CONCAT('%d/', seq), 256)), UNHEX(MD5(seq)), REPEAT('f', 33), %s, %s, 1, 0, %s, %s, REPEAT('a', 128), '' FROM seq_1_to_%d`,
 			i, row.state, row.hold, row.lease, row.expiry, n))
 	}
 }
@@ -61,8 +61,8 @@ func TestPruneGoesOnWhereItStopped(t *testing.T) {
 	s := fresh(t)
 	s.options = []sqlbackend.Option{sqlbackend.PruneStep(10), sqlbackend.PrunePause(time.Minute)}
 	db, store := s.open(t)
-	s.run(t, db, `INSERT INTO {t} (id, token, claimant, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
-SELECT CONCAT(REPEAT('0', 30), LPAD(seq, 2, '0')), REPEAT('t', 16), REPEAT('t', 16), REPEAT('f', 33), 2, 0, 1, 0, 0, 1, '' FROM seq_1_to_30`)
+	s.run(t, db, `INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
+SELECT CONCAT(REPEAT('0', 30), LPAD(seq, 2, '0')), REPEAT('t', 16), REPEAT('f', 33), 2, 0, 1, 0, 0, 1, '' FROM seq_1_to_30`)
 	for _, left := range []int{20, 10} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error, 1)

@@ -101,7 +101,11 @@ func TestEveryOperationIsOneRoundTrip(t *testing.T) {
 			s.params, s.conns = params, 1
 			_, store, tap := s.openTapped(t)
 			for what, trips := range tripsOf(t, store, tap) {
-				require.EqualValues(t, 1, trips, what)
+				want := 1
+				if what == "takeover" { // it writes over what it has seen
+					want = 2
+				}
+				require.EqualValues(t, want, trips, what)
 			}
 		})
 	}
@@ -191,22 +195,6 @@ WHERE VARIABLE_NAME IN ('HANDLER_UPDATE', 'HANDLER_DELETE', 'HANDLER_PREPARE')`)
 	require.Equal(t, rows, rowsAfter)
 	begins(t, store, again(lapsed), backend.Claimed)
 	require.Equal(t, before+1, writes(), "the counter counts")
-}
-
-func TestTheTokenIsTwiceInTheRow(t *testing.T) {
-	t.Parallel()
-	s := fresh(t)
-	db, store := s.open(t)
-	c := claimOf("key")
-	c.Lease = 0
-	for attempt := range 3 {
-		g := begins(t, store, again(c), backend.Claimed)
-		require.Equal(t, attempt+1, g.Attempt)
-		require.Equal(t, 1, s.count(t, db, `token = claimant`))
-	}
-	s.advance(t, db, 2*time.Hour)
-	require.Equal(t, 1, begins(t, store, again(c), backend.Claimed).Attempt)
-	require.Equal(t, 1, s.count(t, db, `token = claimant`))
 }
 
 func TestADeadlockIsRetriedInside(t *testing.T) {

@@ -1,12 +1,11 @@
 -- +goose Up
 -- One row for each record of each guard. Times are milliseconds since 1970 on the database's clock, and a record that never
--- expires has the largest integer. state: 1 pending, 2 done, 3 unknown. claimant is the token once more, of which a claim
--- is told by itself what it has decided. There is no index but the primary key's. A file is one statement, since not every
--- tool takes two, and says its version in the table's comment, since a schema change cannot be rolled back here.
+-- expires has the largest integer. state: 1 pending, 2 done, 3 unknown. There is no index but the primary key's. A file is
+-- one statement, since not every tool takes two, and says its version in the table's comment, since a schema change cannot
+-- be rolled back here.
 CREATE TABLE IF NOT EXISTS idem_records (
     id          BINARY(32)    NOT NULL PRIMARY KEY,
     token       VARBINARY(16) NOT NULL,
-    claimant    VARBINARY(16) NOT NULL,
     fingerprint VARBINARY(33) NOT NULL,
     state       TINYINT       NOT NULL,
     hold        TINYINT       NOT NULL,
