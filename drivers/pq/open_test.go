@@ -24,4 +24,7 @@ func TestAWrongDataSourceIsRefusedWithoutItsPassword(t *testing.T) {
 	require.ErrorContains(t, err, "option 1 of Open is nil")
 	_, _, err = Open(t.Context(), "postgres://h/db", sqlbackend.Conns(0))
 	require.ErrorContains(t, err, "option Conns")
+	_, _, err = Open(t.Context(), "postgres://app:hunter2@h/db?readable=perhaps")
+	require.ErrorContains(t, err, "pq: the parameter readable")
+	require.NotContains(t, err.Error(), "hunter2")
 }

@@ -6,6 +6,7 @@ replace (
 	github.com/idem-go/idem => ../..
 	github.com/idem-go/idem/drivers/mysql => ../../drivers/mysql
 	github.com/idem-go/idem/drivers/pgx => ../../drivers/pgx
+	github.com/idem-go/idem/drivers/pq => ../../drivers/pq
 	github.com/idem-go/idem/drivers/sqlite => ../../drivers/sqlite
 )
 
@@ -14,10 +15,14 @@ require (
 	github.com/idem-go/idem v0.0.0-00010101000000-000000000000
 	github.com/idem-go/idem/drivers/mysql v0.0.0-00010101000000-000000000000
 	github.com/idem-go/idem/drivers/pgx v0.0.0-00010101000000-000000000000
+	github.com/idem-go/idem/drivers/pq v0.0.0-00010101000000-000000000000
 	github.com/idem-go/idem/drivers/sqlite v0.0.0-00010101000000-000000000000
+	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jmoiron/sqlx v1.4.0
+	github.com/lib/pq v1.12.3
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
+	modernc.org/sqlite v1.62.0
 )
 
 require (
@@ -26,7 +31,6 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/pgx/v5 v5.12.0 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
@@ -38,5 +42,4 @@ require (
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	modernc.org/sqlite v1.62.0 // indirect
 )

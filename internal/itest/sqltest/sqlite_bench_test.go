@@ -1,4 +1,4 @@
-package sqlite
+package sqltest
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem/backend"
+	"github.com/idem-go/idem/drivers/sqlite"
 )
 
 // bare is what somebody writes by hand who wants to keep an answer under a key, and nothing more.
@@ -85,7 +86,7 @@ func BenchmarkAgainstBareStatements(b *testing.B) {
 }
 
 func benchFirst(b *testing.B, mode string, callers int) {
-	db, store := openFile(b, newFile(b), Synchronous(mode), BusyTimeout(time.Minute))
+	db, store := openFile(b, newFile(b), sqlite.Synchronous(mode), sqlite.BusyTimeout(time.Minute))
 	hand := newBare(b, db)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -168,7 +169,7 @@ func share(callers, n int, op func() error) error {
 
 // BenchmarkTransaction is a first run whose effect, claim and answer commit together, over the effect alone.
 func BenchmarkTransaction(b *testing.B) {
-	db, store := openFile(b, newFile(b), BusyTimeout(time.Minute))
+	db, store := openFile(b, newFile(b), sqlite.BusyTimeout(time.Minute))
 	_, err := db.ExecContext(b.Context(), `CREATE TABLE effects (n INTEGER)`)
 	require.NoError(b, err)
 	ctx, cancel := context.WithCancel(b.Context())
@@ -204,8 +205,8 @@ func BenchmarkTransaction(b *testing.B) {
 func BenchmarkPrune(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		db, store := openFile(b, newFile(b), BusyTimeout(time.Minute))
-		fill(b, db, 50_000)
+		db, store := openFile(b, newFile(b), sqlite.BusyTimeout(time.Minute))
+		(&place{via: viaSQLite, table: "idem_records"}).fill(b, db, 50_000)
 		ctx, cancel := context.WithCancel(b.Context())
 		var group sync.WaitGroup
 		group.Go(func() {

@@ -1,4 +1,4 @@
-package sqlite
+package sqltest
 
 import (
 	"testing"
@@ -129,20 +129,4 @@ func TestAHeldRecordThatChangesBeforeItIsResolved(t *testing.T) {
 		require.Equal(t, backend.Lost, g.Verdict, name)
 		begins(t, store, again(held), backend.Held)
 	}
-}
-
-func TestAListThatEndsWithAFullPageSaysSo(t *testing.T) {
-	t.Parallel()
-	_, store := openFile(t, newFile(t))
-	for _, key := range []string{"a", "b", "c", "d"} {
-		begins(t, store, claimOf(key), backend.Claimed)
-	}
-	page, next, err := store.List(t.Context(), backend.Filter{}, backend.Cursor{}, 2)
-	require.NoError(t, err)
-	require.Len(t, page, 2)
-	require.False(t, next.IsZero())
-	page, next, err = store.List(t.Context(), backend.Filter{}, next, 2)
-	require.NoError(t, err)
-	require.Len(t, page, 2)
-	require.True(t, next.IsZero())
 }

@@ -1,0 +1,123 @@
+package sqltest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/idem-go/idem/backend"
+	"github.com/idem-go/idem/backend/backendtest"
+)
+
+// setup is a way to reach a database that the suites must not notice.
+type setup struct {
+	name   string
+	via    *via
+	conns  int
+	params map[string]string
+	hidden bool
+}
+
+var setups = []setup{
+	{name: "pgx, a pool of 1", via: viaPGX, conns: 1},
+	{name: "pgx, a pool of 2", via: viaPGX, conns: 2},
+	{name: "pgx, a pool of 20", via: viaPGX, conns: 20},
+	{name: "pgx, serializable everywhere", via: viaPGX, conns: 4, params: map[string]string{"default_transaction_isolation": "serializable"}},
+	{name: "pgx, another time zone", via: viaPGX, conns: 4, params: map[string]string{"timezone": "Pacific/Kiritimati"}},
+	{name: "pgx, a name that sqlx does not know", via: viaPGX, conns: 4, hidden: true},
+	{name: "pq, a pool of 1", via: viaPQ, conns: 1},
+	{name: "pq, a pool of 2", via: viaPQ, conns: 2},
+	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
+	{name: "mysql, a pool of 1", via: viaMySQL, conns: 1},
+	{name: "mysql, a pool of 2", via: viaMySQL, conns: 2},
+	{name: "mysql, a pool of 20", via: viaMySQL, conns: 20},
+	{name: "mysql, found rows are counted", via: viaMySQL, conns: 4, params: map[string]string{"clientFoundRows": "true"}},
+	{name: "mysql, no sql_mode", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "''"}},
+	{name: "mysql, simultaneous assignments", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"}},
+	{name: "mysql, another time zone", via: viaMySQL, conns: 4, params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true"}},
+	{name: "mysql, interpolated parameters", via: viaMySQL, conns: 4, params: map[string]string{"interpolateParams": "true"}},
+	{name: "mysql, repeatable read everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"}},
+	{name: "mysql, serializable everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'SERIALIZABLE'"}},
+	{name: "mysql, a name that sqlx does not know", via: viaMySQL, conns: 4, hidden: true},
+	{name: "sqlite, a pool of 1", via: viaSQLite, conns: 1},
+	{name: "sqlite, a pool of 2", via: viaSQLite, conns: 2},
+	{name: "sqlite, a pool of 20", via: viaSQLite, conns: 20},
+	{name: "sqlite, a name that sqlx does not know", via: viaSQLite, conns: 8, hidden: true},
+}
+
+func (s setup) fresh(t *testing.T) *place {
+	t.Helper()
+	p := s.via.fresh(t, s.via).of(s.conns)
+	for name, value := range s.params {
+		p = p.with(name, value)
+	}
+	p.hidden = s.hidden
+	return p
+}
+
+func (p *place) harness(t *testing.T) backendtest.TxHarness[*sqlx.Tx] {
+	t.Helper()
+	own, _ := p.of(10).open(t)
+	p.run(t, own, `CREATE TABLE {t}_effects (n INTEGER)`)
+	var taps []*tap
+	return backendtest.TxHarness[*sqlx.Tx]{
+		Harness: backendtest.Harness{
+			Open: func(tb backendtest.TB) backend.Store {
+				_, store, tap := p.tapped(tb)
+				taps = append(taps, tap)
+				return store
+			},
+			Advance: func(tb backendtest.TB, d time.Duration) { p.advance(tb, own, d) },
+		},
+		Effect: func(ctx context.Context, tx *sqlx.Tx) error {
+			_, err := tx.ExecContext(ctx, p.sql(`INSERT INTO {t}_effects VALUES (1)`))
+			return err
+		},
+		Effects: func(tb backendtest.TB) (n int) {
+			if err := own.GetContext(tb.Context(), &n, p.sql(`SELECT count(*) FROM {t}_effects`)); err != nil {
+				tb.Fatalf("count the effects: %v", err)
+			}
+			return n
+		},
+		Begin: func(tb backendtest.TB) backendtest.Transaction[*sqlx.Tx] {
+			tx, err := own.BeginTxx(tb.Context(), p.family().joins)
+			if err != nil {
+				tb.Fatalf("begin: %v", err)
+			}
+			return backendtest.Transaction[*sqlx.Tx]{Tx: tx, Commit: tx.Commit, Rollback: tx.Rollback}
+		},
+		OneWriter: !p.family().serves,
+		BeforeCommit: func(_ backendtest.TB, do func()) {
+			for _, tap := range taps {
+				tap.before.Store(&do)
+			}
+		},
+	}
+}
+
+func everySetup(t *testing.T, f func(*testing.T, func(*testing.T) backendtest.TxHarness[*sqlx.Tx])) {
+	t.Parallel()
+	for _, s := range setups {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, func(t *testing.T) backendtest.TxHarness[*sqlx.Tx] {
+				t.Parallel()
+				return s.fresh(t).harness(t)
+			})
+		})
+	}
+}
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	everySetup(t, func(t *testing.T, harness func(*testing.T) backendtest.TxHarness[*sqlx.Tx]) {
+		backendtest.Run(t, func(t *testing.T) backendtest.Harness { return harness(t).Harness })
+	})
+}
+
+func TestTransactorKeepsTheContract(t *testing.T) {
+	everySetup(t, func(t *testing.T, harness func(*testing.T) backendtest.TxHarness[*sqlx.Tx]) {
+		backendtest.RunTransactor(t, harness)
+	})
+}
