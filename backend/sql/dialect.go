@@ -62,6 +62,9 @@ type engine interface {
 	// database asks for that.
 	write(ctx context.Context, op func(context.Context, session) error) error
 
+	// find is write for an op that only reads: it waits for no writer.
+	find(ctx context.Context, op func(context.Context, session) error) error
+
 	// inTx and settle are backend.Transactor's.
 	inTx(context.Context, backend.Claim, txFunc) (backend.Grant, error)
 	settle(context.Context, backend.ID, backend.Token) (backend.Grant, error)

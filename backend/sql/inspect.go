@@ -43,11 +43,10 @@ func scanRecord(s scanner) (backend.Record, error) {
 // Lookup shows one record as backend.Inspector says.
 func (s *Store) Lookup(ctx context.Context, id backend.ID) (backend.Record, error) {
 	var shown backend.Record
-	rows, err := s.pool.query(ctx, s.records.sql.show, id[:])
-	err = one(rows, err, func(row scanner) (err error) {
+	err := s.readOne(ctx, s.records.sql.show, func(row scanner) (err error) {
 		shown, err = scanRecord(row)
 		return err
-	})
+	}, id[:])
 	return shown, failure(ctx, "lookup", err, s.engine.classify)
 }
 
@@ -69,12 +68,15 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 		older = milliseconds(f.OlderThan)
 	}
 	state := int64(f.State)
-	rows, err := s.pool.query(ctx, s.records.sql.list, from, state, state, f.Guard, f.Guard, f.User, f.User, older, int64(limit)+1)
 	var page []backend.Record
-	err = each(rows, err, func(row scanner) error {
-		shown, err := scanRecord(row)
-		page = append(page, shown)
-		return err
+	err := s.engine.find(ctx, func(ctx context.Context, on session) error {
+		page = nil
+		rows, err := on.query(ctx, s.records.sql.list, from, state, state, f.Guard, f.Guard, f.User, f.User, older, int64(limit)+1)
+		return each(rows, err, func(row scanner) error {
+			shown, err := scanRecord(row)
+			page = append(page, shown)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, backend.Cursor{}, failure(ctx, "list", err, s.engine.classify)
@@ -116,8 +118,7 @@ func (s *Store) ForgetUser(ctx context.Context, guard, user string) (int, error)
 func (s *Store) forgetOwned(ctx context.Context, from, to []byte, guard, user string, removed *int) error {
 	var owned int
 	sql := s.records.sql
-	rows, err := s.pool.query(ctx, sql.owned, guard, user, from, to)
-	err = one(rows, err, func(row scanner) error { return row.Scan(&owned) })
+	err := s.readOne(ctx, sql.owned, func(row scanner) error { return row.Scan(&owned) }, guard, user, from, to)
 	if owned == 0 || err != nil {
 		return err
 	}

@@ -132,6 +132,11 @@ func (e *mysqlEngine) write(ctx context.Context, op func(context.Context, sessio
 	return err
 }
 
+// find is write: with innodb_snapshot_isolation, or where a read locks, the server may roll one back too.
+func (e *mysqlEngine) find(ctx context.Context, op func(context.Context, session) error) error {
+	return e.write(ctx, op)
+}
+
 func (e *mysqlEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
 	return e.store.spanByID(ctx, from, rows)
 }

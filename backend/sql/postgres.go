@@ -162,6 +162,11 @@ func (e *postgresEngine) write(ctx context.Context, op func(context.Context, ses
 	return explained(err)
 }
 
+// find is write: at SERIALIZABLE the server may choose a reader for its victim too.
+func (e *postgresEngine) find(ctx context.Context, op func(context.Context, session) error) error {
+	return e.write(ctx, op)
+}
+
 // pauseAfter is how long to rest after a lost round. It grows, and no two callers rest alike.
 func pauseAfter(round int) time.Duration { return rand.N(time.Millisecond << min(round, 5)) }
 

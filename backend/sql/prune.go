@@ -66,8 +66,7 @@ func (s *Store) spanByID(ctx context.Context, from []byte, rows int) (to []byte,
 // spanBy is engine.span by a query that takes the place of the last step and how many rows to pass over. Where there are
 // not so many left, the step goes on to the end.
 func (s *Store) spanBy(ctx context.Context, q *query, from []byte, rows int, end []byte) (to []byte, last bool, err error) {
-	found, err := s.pool.query(ctx, q, present(from), int64(rows-1))
-	err = one(found, err, func(row scanner) error { return row.Scan(&to) })
+	err = s.readOne(ctx, q, func(row scanner) error { return row.Scan(&to) }, present(from), int64(rows-1))
 	if err != nil || to != nil {
 		return to, false, err
 	}
@@ -77,8 +76,7 @@ func (s *Store) spanBy(ctx context.Context, q *query, from []byte, rows int, end
 func (s *Store) pruneSpan(ctx context.Context, from, to []byte, total *backend.PruneStats) error {
 	var scanned, expired, abandoned int
 	sql := s.records.sql
-	rows, err := s.pool.query(ctx, sql.count, from, to)
-	err = one(rows, err, func(row scanner) error { return row.Scan(&scanned, &expired, &abandoned) })
+	err := s.readOne(ctx, sql.count, func(row scanner) error { return row.Scan(&scanned, &expired, &abandoned) }, from, to)
 	if err != nil {
 		return err
 	}

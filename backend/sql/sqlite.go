@@ -163,6 +163,11 @@ func (e *sqliteEngine) write(ctx context.Context, op func(context.Context, sessi
 	return op(ctx, e.store.pool)
 }
 
+// find needs neither the writer nor a second try: a reader has a snapshot of its own.
+func (e *sqliteEngine) find(ctx context.Context, op func(context.Context, session) error) error {
+	return op(ctx, e.store.pool)
+}
+
 // rest waits for d, or for the end of ctx, whose cause it returns.
 func rest(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

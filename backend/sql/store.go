@@ -146,6 +146,15 @@ func (s *Store) write(ctx context.Context, op string, f func(context.Context, se
 	return s.result(ctx, op, g, err)
 }
 
+// readOne scans the row that q finds, if there is one, in autocommit. Where the database has rolled a read back, q runs
+// again, and scan sees its row anew.
+func (s *Store) readOne(ctx context.Context, q *query, scan func(scanner) error, args ...any) error {
+	return s.engine.find(ctx, func(ctx context.Context, on session) error {
+		rows, err := on.query(ctx, q, args...)
+		return one(rows, err, scan)
+	})
+}
+
 func (s *Store) result(ctx context.Context, op string, g backend.Grant, err error) (backend.Grant, error) {
 	if err != nil {
 		return backend.Grant{}, failure(ctx, op, err, s.engine.classify)
