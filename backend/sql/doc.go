@@ -23,6 +23,10 @@
 // The function must write through the transaction that it is given. On SQLite, which has one writer, writing through
 // the pool instead waits for the very transaction that waits for the function, until busy_timeout ends it.
 //
+// What the function returns reaches the caller as it is. What a COMMIT or a statement of the store's own is refused for
+// keeps the server's message and its SQLState method, but neither the driver's type nor the fields beside the message,
+// which repeat rows.
+//
 // On PostgreSQL a claim in a transaction takes a transaction's advisory lock for its record, so that a duplicate is told
 // at once that it is in flight. What the claim of that transaction is, nobody can see yet: also another request with the
 // same key is in flight then, and a mismatch only after the commit. A claim outside of a transaction has no such lock,

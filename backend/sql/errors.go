@@ -14,11 +14,20 @@ func failure(ctx context.Context, op string, err error, classify func(error) cla
 	if err == nil {
 		return nil
 	}
-	err = classified(err, classify)
+	err = classified(discreet(err), classify)
 	if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return fmt.Errorf("sqlbackend: %s: %w", op, err)
+}
+
+// discreet leaves out what a server's error says beside its message, which may be a row. It leaves an error alone that
+// has been through it.
+func discreet(err error) error {
+	if errors.As(err, new(*bareError)) {
+		return err
+	}
+	return withoutDetail(err)
 }
 
 func classified(err error, classify func(error) class) error {

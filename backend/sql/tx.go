@@ -103,7 +103,7 @@ func (s *Store) transact(ctx context.Context, opts *sql.TxOptions, body func(*sq
 func (s *Store) commit(tx *sqlx.Tx, cancel context.CancelFunc) error {
 	late := time.AfterFunc(commitWait, cancel)
 	defer late.Stop()
-	err := tx.Commit()
+	err := discreet(tx.Commit())
 	if err == nil {
 		return nil
 	}

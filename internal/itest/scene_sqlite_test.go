@@ -138,29 +138,30 @@ var sqliteScenes = []scene{
 	}},
 }
 
-// after does something to the file that has the answer of the marked call, asks an operator's questions and calls again,
+// after does something to the database that has the answer of the marked call, asks an operator's questions and calls again,
 // with the answer stored and with a key of its own.
-func after(statement string) func(*actor) error {
-	return func(a *actor) error {
-		f := a.sqlite()
-		g := f.guard()
-		require.NoError(a, a.do(g, succeeds))
-		f.exec(statement)
-		f.everything(g)
-		_, err := idem.Do(a.Context(), g, markKey+"-2", markUser, marked, succeeds)
-		if err != nil {
-			return err
-		}
-		return a.do(g, succeeds)
+func (f *scenery) after(statement string) error {
+	g := f.guard()
+	require.NoError(f, f.do(g, succeeds))
+	f.exec(statement)
+	f.everything(g)
+	_, err := idem.Do(f.Context(), g, markKey+"-2", markUser, marked, succeeds)
+	if err != nil {
+		return err
 	}
+	return f.do(g, succeeds)
 }
 
-// scenery is an actor with a SQLite file.
+func after(statement string) func(*actor) error {
+	return func(a *actor) error { return a.sqlite().after(statement) }
+}
+
+// scenery is an actor with a SQL database.
 type scenery struct {
 	*actor
 	db    *sqlx.DB
 	store *tappedSQL
-	file  string
+	file  string // SQLite's
 }
 
 func (a *actor) sqlite(opts ...sqlbackend.OpenOption) *scenery {
