@@ -4,7 +4,7 @@
 //
 // # Backends
 //
-// Every test runs on every row of the table systems. A backend that joins it says how its storage is made and opened,
+// Every test of processes and callers runs on every row of the table systems. A backend that joins it says how its storage is made and opened,
 // and how effects are counted in it; nothing else here knows which backend it is.
 //
 // # Processes
@@ -23,5 +23,7 @@
 // # Counts
 //
 // IDEM_TEST_TIMES multiplies how many kills, stops and rounds there are, and -short divides them by ten. The last lines
-// say how many there were.
+// say how many there were. CONTRIBUTING.md has the commands of the long runs.
+//
+// What concerns backend/sql alone, its suites and the traps of each database and driver, is in the package sqltest.
 package itest
