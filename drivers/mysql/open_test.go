@@ -1,79 +1,31 @@
 package mysql
 
 import (
-	"context"
-	"crypto/rand"
-	"database/sql"
-	"errors"
 	"net/url"
-	"os"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem/backend"
 	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
-// serverURL names the server: a mysql:// URL of a database where tables of the tests' own may be made and dropped.
-const serverURL = "IDEM_TEST_MYSQL"
-
-// database is the address of a database of a test's own, with parameters.
-func database(t *testing.T, parameters url.Values) string {
-	t.Helper()
-	text := os.Getenv(serverURL)
-	if text == "" {
-		t.Skipf("NOT TESTED: %s names no MariaDB server, as in mysql://user@127.0.0.1/db", serverURL)
-	}
-	config, err := parseURL(text)
-	require.NoError(t, err)
-	connector, err := mysql.NewConnector(config)
-	require.NoError(t, err)
-	admin := sql.OpenDB(connector)
-	name := "idem_mysql_" + strings.ToLower(rand.Text()[:10])
-	_, err = admin.ExecContext(t.Context(), "CREATE DATABASE "+name)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name)
-		require.NoError(t, errors.Join(err, admin.Close()))
-	})
-	u, err := url.Parse(text)
-	require.NoError(t, err)
-	u.Path, u.RawQuery = "/"+name, parameters.Encode()
-	return u.String()
-}
-
 func TestTheSchemeIsRegistered(t *testing.T) {
 	t.Parallel()
-	address := database(t, url.Values{"table": {"orders"}, "readable": {"false"}, "conns": {"2"}, "sql_mode": {"''"}, "clientFoundRows": {"true"}})
-	h, err := backend.Open(t.Context(), address)
+	s := fresh(t)
+	s.params = url.Values{"table": {s.table}, "readable": {"false"}, "conns": {"2"}, "sql_mode": {"''"}, "clientFoundRows": {"true"}}.Encode()
+	h, err := backend.Open(t.Context(), s.address())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, h.Close()) }()
-	c := backend.Claim{
-		ID:          backend.NewID("guard", "user", "key"),
-		Token:       backend.NewToken(),
-		Fingerprint: backend.NewFingerprint([]byte("request")),
-		Lease:       time.Minute,
-		Retention:   time.Hour,
-		Guard:       "guard", User: "user", Key: "key",
-	}
-	g, err := h.Store.Begin(t.Context(), c)
-	require.NoError(t, err)
-	require.Equal(t, backend.Claimed, g.Verdict)
-	db, _, err := Open(t.Context(), address)
-	require.NoError(t, err)
-	defer db.Close()
-	var n int
-	require.NoError(t, db.GetContext(t.Context(), &n, `SELECT COUNT(*) FROM orders WHERE user_name IS NULL`))
-	require.Equal(t, 1, n)
+	begins(t, h.Store, claimOf("key"), backend.Claimed)
+	db := s.pool(t, &tapped{})
+	require.Equal(t, 1, s.count(t, db, `user_name IS NULL`))
 }
 
 func TestOpenSetsEveryConnectionUp(t *testing.T) {
 	t.Parallel()
-	db, store, err := Open(t.Context(), database(t, nil))
+	s := fresh(t)
+	db, store, err := Open(t.Context(), s.address(), sqlbackend.Table(s.table))
 	require.NoError(t, err)
 	defer db.Close()
 	var level string
