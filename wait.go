@@ -2,6 +2,7 @@ package idem
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -135,8 +136,9 @@ type waiter struct {
 	over    *time.Timer // Wait is over
 	leading bool
 	polls   int
-	changed <-chan struct{}
+	changed <-chan struct{} // nil where the store tells nothing
 	unwatch func()
+	unheard bool // the store will not tell of this record
 }
 
 func newWaiter(r *run) *waiter {
@@ -161,7 +163,7 @@ func (w *waiter) turn(ctx context.Context, last *backend.Grant) (grant backend.G
 			return w.room.grant, true
 		}
 		w.watch(ctx)
-		return backend.Grant{}, false // what happened before the watch began must be seen
+		return backend.Grant{}, false
 	}
 	poll := time.NewTimer(w.delay(last.LeaseLeft))
 	defer poll.Stop()
@@ -174,20 +176,32 @@ func (w *waiter) turn(ctx context.Context, last *backend.Grant) (grant backend.G
 	case <-ctx.Done():
 		return *last, true
 	}
+	w.watch(ctx)
 	return backend.Grant{}, false
 }
 
-// watch has the store tell of changes, if it can, to the call that asks.
+// watch has the store tell of changes, if it can, to the call that asks. It is called before each time that the call
+// asks, not once: what happened before the watch began must be seen, and by now the record may be another one under the
+// same id, or the store may be able to tell again.
 func (w *waiter) watch(ctx context.Context) {
 	n, ok := w.g.store.(backend.Notifier)
-	if !ok {
+	if !ok || w.unheard {
 		return
 	}
+	w.endWatch()
 	changed, unwatch, err := n.Watch(ctx, w.id.record)
 	if err != nil {
+		w.unheard = errors.Is(err, backend.ErrUnsupported)
 		return // polling is enough
 	}
 	w.changed, w.unwatch = changed, unwatch
+}
+
+func (w *waiter) endWatch() {
+	if w.unwatch != nil {
+		w.unwatch()
+	}
+	w.changed, w.unwatch = nil, nil
 }
 
 // delay is how long the next poll waits: longer each time, and a little longer than the lease at most, since a lease
@@ -209,8 +223,6 @@ func (w *waiter) delay(leaseLeft time.Duration) time.Duration {
 // leave gives up the place.
 func (w *waiter) leave() {
 	w.over.Stop()
-	if w.unwatch != nil {
-		w.unwatch()
-	}
+	w.endWatch()
 	w.g.rooms.leave(w.id, w.room, w.leading)
 }

@@ -3,6 +3,7 @@ package idem_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -217,5 +218,96 @@ func TestTenThousandWaitersLeaveNothingBehind(t *testing.T) {
 		}
 		wg.Wait()
 		require.Equal(t, 1, gw.count())
+	})
+}
+
+// telling is a store that tells of changes as watch does. It counts what it was asked.
+type telling struct {
+	*memtest.Store
+	watch   func(n int) (<-chan struct{}, error) // n counts from 1
+	watches atomic.Int64
+	stops   atomic.Int64
+}
+
+func (s *telling) Watch(context.Context, backend.ID) (<-chan struct{}, func(), error) {
+	changed, err := s.watch(int(s.watches.Add(1)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return changed, sync.OnceFunc(func() { s.stops.Add(1) }), nil
+}
+
+// waits has a call of another process wait for one that takes 10 s, and returns how long it waited and how often it
+// asked.
+func waits(t *testing.T, store *telling) (waited time.Duration, asked int) {
+	t.Helper()
+	owner, g := newGuard(t, store.Store), newGuard(t, store)
+	var gw gateway
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = idem.Do(t.Context(), owner, "k", "u", five, slowly(&gw, 10*time.Second)) })
+	synctest.Wait()
+	store.StartLog()
+	began := time.Now()
+	res, err := idem.DoResult(t.Context(), g, "k", "u", five, gw.charge, idem.Wait(time.Minute))
+	require.NoError(t, err)
+	require.True(t, res.Replayed)
+	wg.Wait()
+	require.Equal(t, 1, gw.count())
+	require.LessOrEqual(t, store.stops.Load(), store.watches.Load())
+	return time.Since(began), calls(store.Store, memtest.OpBegin)
+}
+
+func TestPollsAreRareWhileAWatchLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &telling{Store: new(memtest.Store), watch: func(int) (<-chan struct{}, error) { return make(chan struct{}), nil }}
+		waited, asked := waits(t, store)
+		require.InDelta(t, 10*time.Second, waited, float64(2500*time.Millisecond))
+		require.Less(t, asked, 15, "every 1 to 2 s")
+		require.EqualValues(t, asked-1, store.watches.Load(), "before each time that it asks, the record may be another one by then")
+		require.Equal(t, store.watches.Load(), store.stops.Load())
+	})
+}
+
+func TestPollsAreFrequentWhereTheStoreTellsNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err     error
+		watches func(asked int) int
+	}{
+		"of this record": {fmt.Errorf("it is in a transaction: %w", backend.ErrUnsupported), func(int) int { return 1 }},
+		"now":            {errors.New("not connected"), func(asked int) int { return asked - 1 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &telling{Store: new(memtest.Store), watch: func(int) (<-chan struct{}, error) { return nil, c.err }}
+				waited, asked := waits(t, store)
+				require.InDelta(t, 10*time.Second, waited, float64(300*time.Millisecond))
+				require.Greater(t, asked, 30, "every 250 ms")
+				require.EqualValues(t, c.watches(asked), store.watches.Load())
+			})
+		})
+	}
+}
+
+func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended, changed := make(chan struct{}), make(chan struct{})
+		close(ended)
+		store := &telling{Store: new(memtest.Store), watch: func(n int) (<-chan struct{}, error) {
+			switch n {
+			case 1:
+				return ended, nil // its connection was cut
+			case 2, 3:
+				return nil, errors.New("not connected")
+			}
+			return changed, nil
+		}}
+		time.AfterFunc(10*time.Second+10*time.Millisecond, func() { close(changed) })
+		waited, asked := waits(t, store)
+		require.InDelta(t, 10*time.Second, waited, float64(100*time.Millisecond), "it was woken")
+		require.Less(t, asked, 17, "once at once, twice at the polling pace, then every 1 to 2 s")
 	})
 }

@@ -121,10 +121,14 @@ type Cursor ID
 func (c Cursor) IsZero() bool { return c == Cursor{} }
 
 // Notifier is a store that can tell soon when a record changed. It makes waiting prompt and is never load-bearing: the
-// engine polls behind it.
+// engine polls behind it, though rarely while a watch lasts.
 type Notifier interface {
-	// Watch returns a channel that receives soon after the record was completed, released or held. A wake-up may be
-	// missed, come late or come for nothing. stop ends the watch and must be called; it may be called twice.
+	// Watch returns a channel that receives, or is closed, soon after the record was completed, released or held. A
+	// wake-up may be missed, come late or come for nothing, and after it the channel may tell nothing more: who still
+	// waits watches again, and then asks. stop ends the watch and must be called; it may be called twice.
+	//
+	// An error says that nothing will be told, so that polls have to be as frequent as without a Notifier. It wraps
+	// ErrUnsupported where that holds for as long as this record is waited for; else a later Watch may succeed.
 	Watch(ctx context.Context, id ID) (changed <-chan struct{}, stop func(), err error)
 }
 

@@ -3,6 +3,7 @@ package backendtest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -210,6 +211,9 @@ func (s *flawed) shownAs(r *row, ref backend.Ref, anyClaim, anyState string) boo
 func (s *flawed) Watch(_ context.Context, id backend.ID) (<-chan struct{}, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.has("cannot tell yet, for ever") {
+		return nil, nil, errors.New("not connected yet")
+	}
 	changed := make(chan struct{}, 1)
 	s.watches[id] = append(s.watches[id], changed)
 	return changed, func() {
@@ -222,9 +226,10 @@ func (s *flawed) Watch(_ context.Context, id backend.ID) (<-chan struct{}, func(
 }
 
 func (s *flawed) wake(id backend.ID, but string) {
-	if s.has(but) {
+	if s.has(but) || s.has("tells of a record's first claim alone") && s.told[id] {
 		return
 	}
+	s.told[id] = true
 	for _, changed := range s.watches[id] {
 		select {
 		case changed <- struct{}{}:

@@ -19,6 +19,7 @@ type storage struct {
 	mu       sync.Mutex
 	records  map[backend.ID]*row
 	watches  map[backend.ID][]chan struct{}
+	told     map[backend.ID]bool // a watch was told
 	forgot   map[backend.Token]bool
 	ahead    time.Duration
 	readable map[string]backend.ID
@@ -26,7 +27,7 @@ type storage struct {
 
 func newStorage() *storage {
 	return &storage{
-		records: map[backend.ID]*row{}, watches: map[backend.ID][]chan struct{}{},
+		records: map[backend.ID]*row{}, watches: map[backend.ID][]chan struct{}{}, told: map[backend.ID]bool{},
 		forgot: map[backend.Token]bool{}, readable: map[string]backend.ID{},
 	}
 }

@@ -145,5 +145,7 @@ var flaws = []flaw{
 	{"does not wake for a release", "a watch is woken by a release"},
 	{"does not wake for a hold", "a watch is woken by a hold"},
 	{"ends every watch with one", "every watch of a record is woken"},
+	{"tells of a record's first claim alone", "who watches again is woken by the next claim's end"},
+	{"cannot tell yet, for ever", "a watch is woken by an answer"},
 	{"finds without advice", "Check explains what it finds"},
 }

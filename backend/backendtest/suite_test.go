@@ -1,6 +1,8 @@
 package backendtest_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -115,6 +117,33 @@ func everyRowFindsAFlaw(t *testing.T, rows []string, flaws []flaw) {
 // bare is a store that offers nothing beside backend.Store.
 type bare struct{ backend.Store }
 
+// silent is a store that never tells of anything.
+type silent struct{ *flawed }
+
+func (silent) Watch(context.Context, backend.ID) (<-chan struct{}, func(), error) {
+	return nil, nil, fmt.Errorf("there is no listener: %w", backend.ErrUnsupported)
+}
+
+func TestRowsOfWatchesAreSkippedWhereAStoreTellsNothing(t *testing.T) {
+	t.Parallel()
+	skipped := 0
+	for _, rule := range backendtest.Rules() {
+		h := harness(none)
+		open := h.Open
+		h.Open = func(tb backendtest.TB) backend.Store { return silent{open(tb).(*flawed)} }
+		tb := outcome(t, func(tb backendtest.TB) { rule.Check(tb, h) })
+		if tb.failure != "" {
+			t.Errorf("%s: a store that tells nothing fails: %s", rule.Name, tb.failure)
+		}
+		if tb.skipped() {
+			skipped++
+		}
+	}
+	if watches := 5; skipped != watches {
+		t.Errorf("%d rows are skipped, want the %d of watches", skipped, watches)
+	}
+}
+
 func TestRowsOfInterfacesThatAreNotOfferedAreSkipped(t *testing.T) {
 	t.Parallel()
 	skipped := 0
@@ -131,8 +160,8 @@ func TestRowsOfInterfacesThatAreNotOfferedAreSkipped(t *testing.T) {
 			skipped++
 		}
 	}
-	if optional := 6 + 7 + 5 + 3 + 7 + 4 + 1 + 3 + 1; skipped != optional {
-		t.Errorf("%d rows are skipped, want %d: pruning 6, Lookup 7, List 5, forgetting 3, T13 7, watches 4, Check 1, "+
+	if optional := 6 + 7 + 5 + 3 + 7 + 5 + 1 + 3 + 1; skipped != optional {
+		t.Errorf("%d rows are skipped, want %d: pruning 6, Lookup 7, List 5, forgetting 3, T13 7, watches 5, Check 1, "+
 			"notes and names 3, an answer that is too large 1", skipped, optional)
 	}
 }

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/idem-go/idem/backend"
@@ -10,22 +11,22 @@ import (
 const wakeTries = 3
 
 var watchRules = []Rule{
-	offered("a watch is woken by an answer",
+	watched("a watch is woken by an answer",
 		"Watch returns a channel that receives soon after the record was completed.",
 		func(r *rig, n backend.Notifier) {
 			r.wakes(n, func(own *attempt) { own.completes("answer", backend.Kept) })
 		}),
-	offered("a watch is woken by a release",
+	watched("a watch is woken by a release",
 		"Watch returns a channel that receives soon after the record was released.",
 		func(r *rig, n backend.Notifier) {
 			r.wakes(n, func(own *attempt) { own.releases(backend.Kept) })
 		}),
-	offered("a watch is woken by a hold",
+	watched("a watch is woken by a hold",
 		"Watch returns a channel that receives soon after the record was held.",
 		func(r *rig, n backend.Notifier) {
 			r.wakes(n, func(own *attempt) { own.holds("", backend.Kept) })
 		}),
-	offered("every watch of a record is woken",
+	watched("every watch of a record is woken",
 		"Watch returns a channel that receives, also where others watch the same record and one of them stopped.",
 		func(r *rig, n backend.Notifier) {
 			r.wakes(n, func(own *attempt) {
@@ -34,15 +35,54 @@ var watchRules = []Rule{
 				own.completes("answer", backend.Kept)
 			})
 		}),
+	watched("who watches again is woken by the next claim's end",
+		"After a wake-up who still waits watches again, and is told of the end of the claim that followed.",
+		func(r *rig, n backend.Notifier) {
+			r.wakes(n, func(own *attempt) {
+				own.releases(backend.Kept)
+				next := own.rival()
+				next.begins(backend.Claimed)
+				changed, stop := r.watch(n, own)
+				defer stop()
+				next.again().completes("answer", backend.Kept)
+				if !r.soon(changed) {
+					r.Fatalf("the end of the first claim is told, the end of the next is not")
+				}
+			})
+		}),
 }
 
+// watched makes a row that is skipped where the store tells nothing, or is not a Notifier at all.
+func watched(name, text string, check func(*rig, backend.Notifier)) Rule {
+	return offered(name, text, func(r *rig, n backend.Notifier) {
+		r.Helper()
+		_, stop, err := n.Watch(r.Context(), r.claimed().claim.ID)
+		if errors.Is(err, backend.ErrUnsupported) {
+			r.Logf("skipped: the store tells nothing: %v", err)
+			return
+		}
+		if err == nil {
+			stop()
+		}
+		check(r, n)
+	})
+}
+
+// watch begins one. The store may need a while before it can tell.
 func (r *rig) watch(n backend.Notifier, own *attempt) (<-chan struct{}, func()) {
 	r.Helper()
-	changed, stop, err := n.Watch(r.Context(), own.claim.ID)
-	if err != nil {
-		r.Fatalf("Watch failed: %v", err)
+	over := time.After(r.harness.Patience)
+	for {
+		changed, stop, err := n.Watch(r.Context(), own.claim.ID)
+		if err == nil {
+			return changed, stop
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-over:
+			r.Fatalf("Watch failed for %v: %v", r.harness.Patience, err)
+		}
 	}
-	return changed, stop
 }
 
 // wakes ends an attempt through the other handle and waits for the wake-up.
