@@ -49,6 +49,8 @@ type words struct {
 	bind       int    // how sqlx writes a parameter: sqlx.QUESTION, sqlx.DOLLAR
 	now        string // the database's clock at this statement, not at the transaction's start, in milliseconds since 1970
 	within     string // a condition on the two ends of a span, of which the second belongs to it
+	ended      string // what follows a statement that ends a claim
+	unmarked   string // an assignment, after a comma, that says that nobody waits for a record
 }
 
 // engine does what databases do in ways of their own. Its methods may be called concurrently.

@@ -35,6 +35,8 @@ type config struct {
 	step     int
 	pause    time.Duration
 
+	listener *Listener // nil: nobody is told of anything
+
 	isolation sql.IsolationLevel // of the transactions that InTx begins; the zero value is the dialect's
 
 	untestedMySQL bool

@@ -51,6 +51,8 @@ func (postgresDialect) words() words {
 		bind:       sqlx.DOLLAR,
 		now:        postgresNow,
 		within:     withinBlocks,
+		ended:      notifyEnd,
+		unmarked:   `, waited = 0`,
 	}
 }
 
@@ -95,6 +97,8 @@ func (d postgresDialect) engine(s *Store) engine {
 		enter:           q(enterGate),
 		wait:            q(waitForGate),
 		blocks:          q(blocksOfTable),
+		waited:          q(markWaited),
+		tell:            q(`SELECT pg_notify('` + notifyChannel + `', ?::text)`),
 	}
 }
 
@@ -105,6 +109,7 @@ type postgresEngine struct {
 	claim, claimGated *query // the look of Begin and its claim, alone and in a transaction
 	enter, wait       *query // the gate: take it, or wait for the transaction that has it
 	blocks            *query // a walk's step
+	waited, tell      *query // for those who wait
 	byID              bool   // the walk goes by the ids
 }
 

@@ -55,7 +55,10 @@ SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes'
 		}
 		return nil
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return append(found, e.checkListener(ctx)...), nil
 }
 
 // version reads the table that the migrations keep.

@@ -8,7 +8,7 @@ import (
 )
 
 // statements are the texts of one store. {t} is the table, {now} the database's clock, {never} the expiry of what does
-// not expire, {within} the span of a walk; states are the numbers of backend.State.
+// not expire, {within} the span of a walk, {ended} tells those who wait and {unmarked} that nobody does; states are the numbers of backend.State.
 //
 // Every write repeats in its own WHERE what makes it right, whatever was read before it.
 type statements struct {
@@ -33,7 +33,7 @@ VALUES (?, ?, ?, 1, ?, 1, {now}, {now} + ?, CASE WHEN ? = 1 THEN {never} ELSE {n
 ON CONFLICT (id) DO UPDATE SET token = excluded.token, fingerprint = excluded.fingerprint, state = 1,
 hold = excluded.hold, attempt = 1, since = excluded.since, lease_until = excluded.lease_until,
 expires_at = excluded.expires_at, answer = NULL, note = '', guard_name = excluded.guard_name,
-user_name = excluded.user_name, key_text = excluded.key_text
+user_name = excluded.user_name, key_text = excluded.key_text{unmarked}
 WHERE r.expires_at <= {now}`),
 
 		// T2 and T3 are made under the token that was seen: a claim that was renewed, completed or taken over meanwhile
@@ -49,11 +49,11 @@ WHERE id = ? AND token = ? AND state = 1 AND lease_until <= {now} AND expires_at
 expires_at = CASE WHEN hold = 1 THEN {never} ELSE {now} + ? END, note = CASE WHEN ? = '' THEN note ELSE ? END
 WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
 		complete: q(`UPDATE {t} SET state = 2, since = {now}, expires_at = {now} + ?, answer = ?
-WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
-		release: q(`DELETE FROM {t} WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
+WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}{ended}`),
+		release: q(`DELETE FROM {t} WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}{ended}`),
 		hold: q(`UPDATE {t} SET state = 3, since = {now}, expires_at = {never},
 note = CASE WHEN ? = '' THEN note ELSE ? END
-WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}`),
+WHERE id = ? AND token = ? AND state = 1 AND expires_at > {now}{ended}`),
 
 		// The end of a step of a walk in the order of the ids.
 		bound: q(`SELECT id FROM {t} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`),
@@ -77,17 +77,17 @@ WHERE id = ? AND token = ? AND state = 3`),
 
 		// What has expired goes too, but is not counted: it was absent.
 		forgetExpired: q(`DELETE FROM {t} WHERE id = ? AND expires_at <= {now}`),
-		forget:        q(`DELETE FROM {t} WHERE id = ?`),
+		forget:        q(`DELETE FROM {t} WHERE id = ?{ended}`),
 		owned: q(`SELECT COUNT(CASE WHEN guard_name = ? AND user_name = ? THEN 1 END) FROM {t}
 WHERE {within}`),
 		forgetOwnExpired: q(`DELETE FROM {t} WHERE {within} AND guard_name = ? AND user_name = ? AND expires_at <= {now}`),
-		forgetOwn:        q(`DELETE FROM {t} WHERE {within} AND guard_name = ? AND user_name = ?`),
+		forgetOwn:        q(`DELETE FROM {t} WHERE {within} AND guard_name = ? AND user_name = ?{ended}`),
 	}
 }
 
 // fill writes the dialect's words into the text of a statement.
 func (w words) fill(t table, text string) string {
-	text = strings.ReplaceAll(text, "{within}", w.within)
+	text = strings.NewReplacer("{within}", w.within, "{ended}", w.ended, "{unmarked}", w.unmarked).Replace(text)
 	text = strings.NewReplacer(
 		"{t}", t.quoted(w.quote, ""),
 		"{now}", w.now,

@@ -66,6 +66,9 @@ func (c config) open(ctx context.Context, db *sqlx.DB, d Dialect) (*Store, error
 			return nil, failure(ctx, "ask the server", err, s.engine.classify)
 		}
 	}
+	if err := s.listens(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

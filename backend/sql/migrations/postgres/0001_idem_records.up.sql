@@ -1,6 +1,7 @@
 -- +goose Up
 -- One row for each record of each guard. Times are milliseconds since 1970 on the database's clock, and a record that never
--- expires has the largest bigint. state: 1 pending, 2 done, 3 unknown. There is no index but the primary key's.
+-- expires has the largest bigint. state: 1 pending, 2 done, 3 unknown. waited: 1 where some process waits for the end of
+-- the claim. There is no index but the primary key's.
 CREATE TABLE IF NOT EXISTS idem_records (
     id          bytea    NOT NULL PRIMARY KEY,
     token       bytea    NOT NULL,
@@ -15,7 +16,8 @@ CREATE TABLE IF NOT EXISTS idem_records (
     note        text     NOT NULL,
     guard_name  text,
     user_name   text /* users key */,
-    key_text    text
+    key_text    text,
+    waited      smallint NOT NULL DEFAULT 0
 );
 
 -- The versions of this schema that were applied, by whatever tool.
