@@ -8,7 +8,8 @@ import (
 )
 
 // statements are the texts of one store. {t} is the table, {now} the database's clock, {never} the expiry of what does
-// not expire, {within} the span of a walk, {ended} tells those who wait and {unmarked} that nobody does; states are the numbers of backend.State.
+// not expire, {within} the span of a walk, {ended} tells those who wait and {unmarked} says that nobody does; states are
+// the numbers of backend.State.
 //
 // Every write repeats in its own WHERE what makes it right, whatever was read before it.
 type statements struct {
