@@ -1,0 +1,165 @@
+package redisbackend
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Redis names scripts by it
+	"embed"
+	"encoding/hex"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/idem-go/idem/backend"
+)
+
+//go:embed lua/*.lua
+var sources embed.FS
+
+// script is one transition.
+type script struct{ source, sha string }
+
+// allowOOM, before a script, lets it write where the memory is full (Redis 7.0). Scripts without it are of the older
+// kind, of which only the write is refused then: a replay is answered, a claim is not made.
+const allowOOM = "#!lua flags=allow-oom\n"
+
+func newScript(header, name string) script {
+	body, err := sources.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic("redisbackend: " + err.Error()) // the file is part of this package
+	}
+	source := header + string(body)
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
+	return script{source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+// answering is a script that stores an answer.
+type answering struct{ any, small script }
+
+// smallAnswer is up to how many bytes an answer is stored whether or not the memory is full: a tombstone, which has at
+// most 4 KiB and an envelope.
+const smallAnswer = 8 << 10
+
+func (a answering) storing(answer []byte) script {
+	if len(answer) <= smallAnswer {
+		return a.small
+	}
+	return a.any
+}
+
+// scripts are all of them.
+type scripts struct {
+	begin, renew, release, hold, free, forget, abandon, watch, show script
+	complete, resolve                                               answering
+}
+
+// newScripts returns the scripts for a server that knows the header, or for an older one, which gets none. What follows a
+// claim must not fail for want of memory: it has the header, unless it stores a large answer or only removes.
+func newScripts(header string) *scripts {
+	return &scripts{
+		begin:    newScript("", "begin"),
+		renew:    newScript(header, "renew"),
+		complete: answering{any: newScript("", "complete"), small: newScript(header, "complete")},
+		release:  newScript("", "release"),
+		hold:     newScript(header, "hold"),
+		resolve:  answering{any: newScript("", "resolve"), small: newScript(header, "resolve")},
+		free:     newScript("", "free"),
+		forget:   newScript("", "forget"),
+		abandon:  newScript("", "abandon"),
+		watch:    newScript("", "watch"),
+		show:     newScript("", "show"),
+	}
+}
+
+func (s *scripts) all() []script {
+	return []script{
+		s.begin, s.renew, s.complete.any, s.complete.small, s.release, s.hold, s.resolve.any, s.resolve.small,
+		s.free, s.forget, s.abandon, s.watch, s.show,
+	}
+}
+
+// load gives a server the scripts, so that the first calls find them there. It fails where the server cannot compile
+// them.
+func (s *scripts) load(ctx context.Context, on *redis.Client) error {
+	_, err := on.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, sc := range s.all() {
+			p.ScriptLoad(ctx, sc.source)
+		}
+		return nil
+	})
+	return err
+}
+
+// command is the call of a script: by its name, or with its text.
+func (sc script) command(ctx context.Context, whole bool, key string, args []any) *redis.SliceCmd {
+	words := make([]any, 4, 4+len(args))
+	words[0], words[1], words[2], words[3] = "evalsha", sc.sha, 1, key
+	if whole {
+		words[0], words[1] = "eval", sc.source
+	}
+	return redis.NewSliceCmd(ctx, append(words, args...)...)
+}
+
+// run runs a script on a record, in one round trip where the server knows it. A server that was started again, or whose
+// scripts were flushed, is given the text.
+func (s *Store) run(ctx context.Context, sc script, id backend.ID, args ...any) (reply, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	key := s.key(id)
+	cmd := sc.command(ctx, false, key, args)
+	err := s.client.Process(ctx, cmd)
+	if err != nil && unknownScript(err) {
+		cmd = sc.command(ctx, true, key, args)
+		err = s.client.Process(ctx, cmd)
+	}
+	return cmd.Val(), err
+}
+
+func unknownScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// runAll runs a script on many records in one round trip a server, and returns the answers in their order.
+func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args ...any) ([]reply, error) {
+	cmds, err := s.pipelined(ctx, false, sc, ids, args)
+	var missed []backend.ID
+	var places []int
+	for i, cmd := range cmds {
+		switch {
+		case cmd.Err() != nil && unknownScript(cmd.Err()):
+			missed, places = append(missed, ids[i]), append(places, i)
+		case cmd.Err() != nil:
+			return nil, cmd.Err()
+		}
+	}
+	if len(missed) > 0 {
+		var again []*redis.SliceCmd
+		again, err = s.pipelined(ctx, true, sc, missed, args)
+		for i, cmd := range again {
+			cmds[places[i]] = cmd
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	replies := make([]reply, len(ids))
+	for i, cmd := range cmds {
+		replies[i] = cmd.Val()
+	}
+	return replies, nil
+}
+
+// pipelined returns the commands in the order of the ids, and the first error of any.
+func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []backend.ID, args []any) ([]*redis.SliceCmd, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	cmds := make([]*redis.SliceCmd, len(ids))
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			cmds[i] = sc.command(ctx, whole, s.key(id), args)
+			if err := p.Process(ctx, cmds[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return cmds, err
+}

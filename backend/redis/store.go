@@ -1,0 +1,142 @@
+package redisbackend
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/idem-go/idem/backend"
+)
+
+// Store keeps records in Redis. Make one with New; the zero value is not usable. All methods may be called concurrently,
+// also from any number of processes on one server. A Store runs nothing in the background but, while somebody watches a
+// record and for some seconds after that, one subscription, which Close ends at once.
+//
+// A call waits for the server as long as its context's deadline and the client's timeouts allow. A context that is
+// cancelled earlier ends a wait for a connection and the pause before the client tries again, but not the wait for an
+// answer on its way.
+type Store struct {
+	client  redis.UniversalClient
+	config  config
+	scripts *scripts
+	limits  limits
+	watches listener
+	prune   pruner
+}
+
+var (
+	_ backend.Store     = (*Store)(nil)
+	_ backend.Pruner    = (*Store)(nil)
+	_ backend.Inspector = (*Store)(nil)
+	_ backend.Notifier  = (*Store)(nil)
+	_ backend.Checker   = (*Store)(nil)
+)
+
+// New returns the store of the server or the Cluster behind client: a *redis.Client, also one that Sentinel or a unix
+// socket is behind, or a *redis.ClusterClient. It asks every master and fails where records would not be safe: where a
+// client reads from replicas or spreads keys by itself (*redis.Ring: the keys of a shard that is down go to another one,
+// and the record is gone), where the server is a replica, and where it evicts keys when its memory is full, which
+// AcceptEviction permits. The client must obey the deadlines of contexts (ContextTimeoutEnabled).
+//
+// The client stays the caller's, to be closed after Close of the store.
+func New(ctx context.Context, client redis.UniversalClient, opts ...Option) (*Store, error) {
+	c := config{prefix: defaultPrefix, readable: true}
+	for i, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("redisbackend: option %d of New is nil", i+1)
+		}
+		if err := o.configure(&c); err != nil {
+			return nil, err
+		}
+	}
+	if err := usable(client, c); err != nil {
+		return nil, err
+	}
+	s := &Store{client: client, config: c, prune: newPruner()}
+	s.watches.store = s
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the subscription behind Watch, if there is one, and waits for its end. What watches there are are not woken
+// any more. It does not close the client. It may be called more than once; a later Watch begins a new subscription.
+func (s *Store) Close() error {
+	s.watches.close()
+	return nil
+}
+
+// Begin claims a record as backend.Store says.
+func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
+	args := []any{
+		text(c.Token[:]), text(c.Fingerprint[:]), milliseconds(c.Lease), milliseconds(c.Retention),
+		flag(c.Hold), flag(s.watches.has(c.ID)), flag(s.config.replicas.n > 0),
+	}
+	if s.config.readable {
+		args = append(args, c.Guard, c.User, c.Key)
+	}
+	r, err := s.replicated(ctx, s.scripts.begin, c.ID, args...)
+	g, err := s.grant(r, err)
+	if errors.Is(err, errNotReplicated) {
+		s.withdraw(ctx, c)
+	}
+	return s.result(ctx, "begin", g, err)
+}
+
+// Renew extends a claim's lease as backend.Store says.
+func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
+	r, err := s.run(ctx, s.scripts.renew, id, text(token[:]), milliseconds(n.Lease), milliseconds(n.Retention), n.Note)
+	g, err := s.grant(r, err)
+	return s.result(ctx, "renew", g, err)
+}
+
+// Complete stores an answer as backend.Store says. Where the server's memory is full, an answer of more than 8 KiB is
+// refused with backend.ErrTooLarge; a smaller one, which a tombstone is, is stored all the same.
+func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
+	if err := s.limits.fits(c.Answer); err != nil {
+		return s.result(ctx, "complete", backend.Grant{}, err)
+	}
+	r, err := s.replicated(ctx, s.scripts.complete.storing(c.Answer), id,
+		text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, flag(s.config.replicas.n > 0))
+	g, err := s.grant(r, refusedAnswer(c.Answer, err))
+	return s.result(ctx, "complete", g, err)
+}
+
+// Release frees a record as backend.Store says.
+func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
+	r, err := s.run(ctx, s.scripts.release, id, text(token[:]))
+	g, err := s.grant(r, err)
+	return s.result(ctx, "release", g, err)
+}
+
+// Hold gives a record up without an answer as backend.Store says. An empty note keeps the one that a renewal left.
+func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
+	r, err := s.run(ctx, s.scripts.hold, id, text(token[:]), note)
+	g, err := s.grant(r, err)
+	return s.result(ctx, "hold", g, err)
+}
+
+func (s *Store) result(ctx context.Context, op string, g backend.Grant, err error) (backend.Grant, error) {
+	if err != nil {
+		return backend.Grant{}, failure(ctx, op, err)
+	}
+	return g, nil
+}
+
+// key is the key of a record: nothing in it comes from a client.
+func (s *Store) key(id backend.ID) string { return s.config.key(id) }
+
+// text is how tokens and fingerprints stand in a record: readable, and short enough for the compact form of a hash
+// (hash-max-listpack-value is 64), which hexadecimal would not be.
+func text(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
