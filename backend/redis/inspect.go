@@ -41,15 +41,15 @@ func (s *Store) ForgetUser(ctx context.Context, guard, user string) (int, error)
 		return 0, unreadable("forget a user")
 	}
 	removed := 0
+	var unread error
 	err := s.scan(ctx, func(ids []backend.ID) error {
-		replies, err := s.runAll(ctx, s.scripts.forget, ids, guard, user)
-		for _, r := range replies {
-			if word, _ := r.text(0); word == "kept" {
-				removed++
-			}
-		}
+		answers, err := s.runAll(ctx, s.scripts.forget, ids, guard, user)
+		removed += kept(answers, &unread)
 		return err
 	})
+	if err == nil {
+		err = unread
+	}
 	return removed, failure(ctx, "forget a user", err)
 }
 
@@ -95,12 +95,15 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 	p := page{after: backend.ID(after), room: limit + 1}
 	err := s.scan(ctx, func(ids []backend.ID) error {
 		ids = p.wanted(ids)
-		replies, err := s.runAll(ctx, s.scripts.show, ids)
+		answers, err := s.runAll(ctx, s.scripts.show, ids)
 		if err != nil {
 			return err
 		}
-		for i, r := range replies {
-			seen, err := r.record(ids[i])
+		for i, a := range answers {
+			if a.err != nil {
+				return fmt.Errorf("record %v: %w", ids[i], a.err)
+			}
+			seen, err := a.record(ids[i])
 			if err != nil {
 				return fmt.Errorf("record %v: %w", ids[i], err)
 			}

@@ -36,18 +36,15 @@ func (s *Store) Prune(ctx context.Context) (backend.PruneStats, error) {
 	case <-ctx.Done():
 		return total, context.Cause(ctx)
 	}
+	var unread error
 	from := walkPlace{server: s.prune.server, cursor: s.prune.cursor}
 	err := s.walk(ctx, from, func(next walkPlace, ids []backend.ID) error {
-		replies, err := s.runAll(ctx, s.scripts.abandon, ids)
+		answers, err := s.runAll(ctx, s.scripts.abandon, ids)
 		if err != nil {
 			return err
 		}
 		total.Scanned += len(ids)
-		for _, r := range replies {
-			if word, _ := r.text(0); word == "kept" {
-				total.Held++
-			}
-		}
+		total.Held += kept(answers, &unread)
 		s.prune.server, s.prune.cursor = next.server, next.cursor
 		return rest(ctx)
 	})
@@ -58,7 +55,22 @@ func (s *Store) Prune(ctx context.Context) (backend.PruneStats, error) {
 		return total, failure(ctx, "prune", err)
 	}
 	s.prune.server, s.prune.cursor = "", 0
-	return total, nil
+	return total, failure(ctx, "prune", unread)
+}
+
+// kept counts those that were changed, and keeps the first error of a key that holds something else: it is reported at
+// the end, so that it stops no work on the others.
+func kept(answers []answer, unread *error) int {
+	n := 0
+	for _, a := range answers {
+		if a.err != nil && *unread == nil {
+			*unread = a.err
+		}
+		if word, _ := a.text(0); word == "kept" {
+			n++
+		}
+	}
+	return n
 }
 
 // scan gives f the ids of all records, in steps. A record that is there all the while is among them at least once.

@@ -116,50 +116,70 @@ func (s *Store) run(ctx context.Context, sc script, id backend.ID, args ...any) 
 
 func unknownScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
 
-// runAll runs a script on many records in one round trip a server, and returns the answers in their order.
-func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args ...any) ([]reply, error) {
-	cmds, err := s.pipelined(ctx, false, sc, ids, args)
-	var missed []backend.ID
-	var places []int
-	for i, cmd := range cmds {
-		switch {
-		case cmd.Err() != nil && unknownScript(cmd.Err()):
-			missed, places = append(missed, ids[i]), append(places, i)
-		case cmd.Err() != nil:
-			return nil, cmd.Err()
-		}
-	}
-	if len(missed) > 0 {
-		var again []*redis.SliceCmd
-		again, err = s.pipelined(ctx, true, sc, missed, args)
-		for i, cmd := range again {
-			cmds[places[i]] = cmd
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	replies := make([]reply, len(ids))
-	for i, cmd := range cmds {
-		replies[i] = cmd.Val()
-	}
-	return replies, nil
+// answer is what a script said of one of many records, or why it could not.
+type answer struct {
+	reply
+	err error
 }
 
-// pipelined returns the commands in the order of the ids, and the first error of any.
-func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []backend.ID, args []any) ([]*redis.SliceCmd, error) {
+// runAll runs a script on many records in one round trip a server, and returns the answers in their order. A key that
+// holds something else has an error of its own; any other error ends it, and some commands may have been carried out.
+func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args ...any) ([]answer, error) {
+	answers := make([]answer, len(ids))
+	places := make([]int, len(ids))
+	for i := range ids {
+		places[i] = i
+	}
+	for _, whole := range []bool{false, true} {
+		cmds, err := s.pipelined(ctx, whole, sc, ids, places, args)
+		if err == nil {
+			err = sorted(cmds, answers, &places)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(places) == 0 {
+			break
+		}
+	}
+	return answers, nil
+}
+
+// sorted puts the answers in their places and leaves the places of those whose server does not know the script.
+func sorted(cmds []*redis.SliceCmd, answers []answer, places *[]int) error {
+	var missed []int
+	for i, at := range *places {
+		err := cmds[i].Err()
+		switch {
+		case err == nil || says(err, "WRONGTYPE"):
+			answers[at] = answer{cmds[i].Val(), err}
+		case unknownScript(err):
+			missed = append(missed, at)
+		default:
+			return err
+		}
+	}
+	*places = missed
+	return nil
+}
+
+// pipelined sends a script for the ids at places. The commands have their own errors.
+func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []backend.ID, places []int, args []any) ([]*redis.SliceCmd, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmds := make([]*redis.SliceCmd, len(ids))
+	cmds := make([]*redis.SliceCmd, len(places))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, id := range ids {
-			cmds[i] = sc.command(ctx, whole, s.key(id), args)
+		for i, at := range places {
+			cmds[i] = sc.command(ctx, whole, s.key(ids[at]), args)
 			if err := p.Process(ctx, cmds[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return cmds, err
+	if err != nil && !refused(err) {
+		return nil, err
+	}
+	return cmds, nil
 }
