@@ -12,7 +12,7 @@ import (
 // not compile, as Redis 6.2 says it.
 type olderServer struct{}
 
-type compileError struct{ error }
+type compileError struct{}
 
 func (compileError) RedisError() {}
 

@@ -97,7 +97,7 @@ func (s *storage) openOn(tb backendtest.TB, client redis.UniversalClient, opts .
 }
 
 // shift moves all times of a record back, which is all that a clock going forward does to it.
-var shift = redis.NewScript(`
+var shift = redis.NewScript(`#!lua flags=allow-oom
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 0 end
 local expires = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('HINCRBY', KEYS[1], 'since', -ARGV[1])
