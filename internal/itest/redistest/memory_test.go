@@ -134,4 +134,3 @@ func TestAnAnswerThatTheProtocolCannotTakeIsTooLarge(t *testing.T) {
 	_, err = store.Resolve(t.Context(), backend.NewRef(c.ID, c.Token), completion(c, strings.Repeat("x", 1<<20+1)))
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 }
-

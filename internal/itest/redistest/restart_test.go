@@ -153,4 +153,3 @@ func TestTheServerForgetsByItself(t *testing.T) {
 	require.Equal(t, 1, begins(t, store, again(c), backend.Claimed).Attempt)
 	require.Greater(t, s.own.PTTL(t.Context(), s.key(c.ID)).Val(), c.Lease+c.Retention-time.Minute)
 }
-
