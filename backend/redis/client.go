@@ -13,7 +13,7 @@ import (
 
 // usable reports why a client must not stand behind a store, as far as it can be told without asking a server.
 func usable(client redis.UniversalClient, c config) error {
-	if client == nil || reflect.ValueOf(client).IsNil() {
+	if isNil(client) {
 		return errors.New("redisbackend: the client is nil")
 	}
 	var deadlines bool
@@ -40,6 +40,11 @@ func usable(client redis.UniversalClient, c config) error {
 		return fmt.Errorf("redisbackend: option MinReplicas: its timeout of %v is not shorter than the client's ReadTimeout of %v", c.replicas.timeout, read)
 	}
 	return nil
+}
+
+func isNil(client redis.UniversalClient) bool {
+	v := reflect.ValueOf(client)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // masters returns a client for each server that takes writes.

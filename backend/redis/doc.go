@@ -18,10 +18,12 @@
 //	token        of the claim, in base64 (RFC 4648, section 5), as is
 //	fingerprint  of the request
 //	attempt      counts the claims
-//	since        when the record entered its state
-//	lease_until  how long the claim is honored
+//	since        when it was claimed, or given up
+//	lease        how long the claim is honored, in ms after since
 //	hold         1 if a lapsed claim becomes unknown
-//	note, answer what hold and complete left; the answer in bytes
+//	note         what hold or a renewal left
+//	answer       what complete left, in bytes
+//	retention    how long the answer replays, in ms; PTTL says how long it still does
 //	guard, user, key  unless WithoutReadable
 //	waited       there if somebody waits for the record
 //

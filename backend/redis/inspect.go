@@ -29,8 +29,7 @@ func (s *Store) look(ctx context.Context, id backend.ID) (shown, error) {
 // Forget removes a record as backend.Inspector says, also one that cannot be read. A key that holds something else than
 // a hash is left alone: that is backend.ErrCorrupt.
 func (s *Store) Forget(ctx context.Context, id backend.ID) (bool, error) {
-	r, err := s.run(ctx, s.scripts.forget, id)
-	g, err := s.grant(r, err)
+	g, err := ended(s.run(ctx, s.scripts.forget, id))
 	return g.Verdict == backend.Kept, failure(ctx, "forget", err)
 }
 
@@ -77,8 +76,7 @@ func (s *Store) settle(ctx context.Context, ref backend.Ref, sc script, args ...
 	if seen.State != backend.Unknown || !ref.Matches(seen.token) {
 		return backend.Grant{Verdict: backend.Lost}, nil
 	}
-	r, err := s.run(ctx, sc, ref.ID(), append([]any{text(seen.token[:])}, args...)...)
-	return s.grant(r, err)
+	return ended(s.run(ctx, sc, ref.ID(), append([]any{text(seen.token[:])}, args...)...))
 }
 
 // List shows records in the order of their ids as backend.Inspector says. Redis keeps keys in no order, so each page scans

@@ -66,9 +66,7 @@ func kept(answers []answer, unread *error) int {
 		if a.err != nil && *unread == nil {
 			*unread = a.err
 		}
-		if word, _ := a.text(0); word == "kept" {
-			n++
-		}
+		n += int(a.number)
 	}
 	return n
 }

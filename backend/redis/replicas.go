@@ -22,12 +22,12 @@ func (s *Store) replicated(ctx context.Context, sc script, id backend.ID, args .
 		return s.run(ctx, sc, id, args...)
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return reply{}, context.Cause(ctx)
 	}
 	key := s.key(id)
 	at, err := s.masterOf(ctx, key)
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	var r reply
 	whole := false
@@ -40,14 +40,14 @@ func (s *Store) replicated(ctx context.Context, sc script, id backend.ID, args .
 			whole = true
 		case redis.HasErrorPrefix(err, "MOVED"), redis.HasErrorPrefix(err, "ASK"), redis.HasErrorPrefix(err, "READONLY"):
 			if at, err = s.redirected(ctx, key, err); err != nil {
-				return nil, err
+				return reply{}, err
 			}
 		default:
 			s.suspect(ctx)
-			return nil, err
+			return reply{}, err
 		}
 	}
-	return nil, err
+	return reply{}, err
 }
 
 // place is a server, and whether it takes a key that is still on its way there.
@@ -56,7 +56,7 @@ type place struct {
 	asking bool
 }
 
-func (s *Store) acknowledged(ctx context.Context, at place, cmd *redis.SliceCmd) (reply, error) {
+func (s *Store) acknowledged(ctx context.Context, at place, cmd *redis.Cmd) (reply, error) {
 	acks := redis.NewIntCmd(ctx, "wait", s.config.replicas.n, milliseconds(s.config.replicas.timeout))
 	_, err := at.on.Pipelined(ctx, func(p redis.Pipeliner) error {
 		if at.asking {
@@ -71,16 +71,21 @@ func (s *Store) acknowledged(ctx context.Context, at place, cmd *redis.SliceCmd)
 	})
 	switch {
 	case cmd.Err() != nil:
-		return nil, cmd.Err()
+		return reply{}, cmd.Err()
 	case err != nil:
-		return nil, err
+		return reply{}, err
 	}
-	r := reply(cmd.Val())
-	word, _ := r.text(0)
-	if wrote := word == "claimed" || word == "kept"; wrote && acks.Val() < int64(s.config.replicas.n) {
+	r, err := newReply(cmd.Val(), nil)
+	if err == nil && r.wrote() && acks.Val() < int64(s.config.replicas.n) {
 		return r, fmt.Errorf("%w: %d of %d", errNotReplicated, acks.Val(), s.config.replicas.n)
 	}
-	return r, nil
+	return r, err
+}
+
+// wrote reports whether Begin or Complete has a claim or an answer of the caller's own to tell.
+func (r reply) wrote() bool {
+	word, _ := r.text(0)
+	return r.list == nil && r.number > 0 || word == "kept"
 }
 
 func (s *Store) masterOf(ctx context.Context, key string) (place, error) {

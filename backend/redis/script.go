@@ -89,20 +89,20 @@ func (s *scripts) load(ctx context.Context, on *redis.Client) error {
 }
 
 // command is the call of a script: by its name, or with its text.
-func (sc script) command(ctx context.Context, whole bool, key string, args []any) *redis.SliceCmd {
+func (sc script) command(ctx context.Context, whole bool, key string, args []any) *redis.Cmd {
 	words := make([]any, 4, 4+len(args))
 	words[0], words[1], words[2], words[3] = "evalsha", sc.sha, 1, key
 	if whole {
 		words[0], words[1] = "eval", sc.source
 	}
-	return redis.NewSliceCmd(ctx, append(words, args...)...)
+	return redis.NewCmd(ctx, append(words, args...)...)
 }
 
 // run runs a script on a record, in one round trip where the server knows it. A server that was started again, or whose
 // scripts were flushed, is given the text.
 func (s *Store) run(ctx context.Context, sc script, id backend.ID, args ...any) (reply, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return reply{}, context.Cause(ctx)
 	}
 	key := s.key(id)
 	cmd := sc.command(ctx, false, key, args)
@@ -111,7 +111,7 @@ func (s *Store) run(ctx context.Context, sc script, id backend.ID, args ...any) 
 		cmd = sc.command(ctx, true, key, args)
 		err = s.client.Process(ctx, cmd)
 	}
-	return cmd.Val(), err
+	return newReply(cmd.Val(), err)
 }
 
 func unknownScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
@@ -146,13 +146,13 @@ func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args ..
 }
 
 // sorted puts the answers in their places and leaves the places of those whose server does not know the script.
-func sorted(cmds []*redis.SliceCmd, answers []answer, places *[]int) error {
+func sorted(cmds []*redis.Cmd, answers []answer, places *[]int) error {
 	var missed []int
 	for i, at := range *places {
 		err := cmds[i].Err()
 		switch {
 		case err == nil || says(err, "WRONGTYPE"):
-			answers[at] = answer{cmds[i].Val(), err}
+			answers[at].reply, answers[at].err = newReply(cmds[i].Val(), err)
 		case unknownScript(err):
 			missed = append(missed, at)
 		default:
@@ -164,11 +164,11 @@ func sorted(cmds []*redis.SliceCmd, answers []answer, places *[]int) error {
 }
 
 // pipelined sends a script for the ids at places. The commands have their own errors.
-func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []backend.ID, places []int, args []any) ([]*redis.SliceCmd, error) {
+func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []backend.ID, places []int, args []any) ([]*redis.Cmd, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmds := make([]*redis.SliceCmd, len(places))
+	cmds := make([]*redis.Cmd, len(places))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, at := range places {
 			cmds[i] = sc.command(ctx, whole, s.key(ids[at]), args)

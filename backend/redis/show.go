@@ -18,29 +18,30 @@ type shown struct {
 func (r reply) record(id backend.ID) (shown, error) {
 	word, _ := r.text(0)
 	switch {
-	case word == "lost":
+	case r.list == nil && r.number == 0:
 		return shown{}, nil
 	case word == "corrupt":
 		what, _ := r.text(1)
 		return shown{}, corrupt(what)
-	case word != "kept" || len(r) != 14:
+	case len(r.list) != 14:
 		return shown{}, errReply
 	}
 	p := parser{reply: r}
-	s := shown{token: backend.Token(p.raw(3, len(backend.Token{})))}
+	s := shown{token: backend.Token(p.raw(2, len(backend.Token{})))}
 	s.Ref = backend.NewRef(id, s.token)
-	s.State = p.state(1)
-	s.Fingerprint = backend.Fingerprint(p.raw(2, len(backend.Fingerprint{})))
-	s.Attempt = int(p.between(4, 1, math.MaxInt32))
-	s.Age = max(0, p.span(5))
-	left, hold, expires := p.span(6), p.text(7) == "1", p.span(8)
-	s.Hold = hold
-	if s.State == backend.Pending {
-		s.LeaseLeft = left
+	s.State = p.state(0)
+	s.Fingerprint = backend.Fingerprint(p.raw(1, len(backend.Fingerprint{})))
+	s.Attempt = int(p.between(3, 1, math.MaxInt32))
+	s.Hold = p.text(4) == "1"
+	since, lease, retention, left := p.integer(5), p.integer(6), p.integer(7), p.integer(8)
+	s.Age = max(0, milli(since))
+	switch s.State {
+	case backend.Pending:
+		s.LeaseLeft = milli(lease - since)
+	case backend.Done:
+		s.Age = age(retention, left)
 	}
-	if expires > 0 {
-		s.ExpiresIn = expires
-	}
+	s.ExpiresIn = max(0, milli(left))
 	s.AnswerSize = int(p.between(9, 0, math.MaxInt32))
 	s.Note, s.Guard, s.User, s.Key = p.text(10), p.text(11), p.text(12), p.text(13)
 	return s, p.err
@@ -60,8 +61,8 @@ func (p *parser) fail(what string) {
 
 func (p *parser) text(i int) string {
 	s, ok := p.reply.text(i)
-	if !ok && p.err == nil {
-		p.err = errReply
+	if !ok {
+		p.fail("a text in it is none")
 	}
 	return s
 }
@@ -77,18 +78,15 @@ func (p *parser) raw(i, length int) []byte {
 }
 
 func (p *parser) between(i int, low, high int64) int64 {
-	n, ok := p.number(i)
+	n, ok := p.reply.integer(i)
 	if !ok || n < low || n > high {
-		p.fail("a number in it is out of range")
+		p.fail("a number in it is none, or out of range")
 		return low
 	}
 	return n
 }
 
-func (p *parser) span(i int) time.Duration {
-	const most = math.MaxInt64 / int64(time.Millisecond)
-	return time.Duration(p.between(i, -most, most)) * time.Millisecond
-}
+func (p *parser) integer(i int) int64 { return p.between(i, -longest, longest) }
 
 func (p *parser) state(i int) backend.State {
 	switch p.text(i) {
@@ -101,6 +99,13 @@ func (p *parser) state(i int) backend.State {
 	}
 	p.fail("its state is none of pending, done and unknown")
 	return backend.Absent
+}
+
+// longest is how many milliseconds half of a time.Duration holds, so that a difference of two fits.
+const longest = math.MaxInt64 / int64(time.Millisecond) / 2
+
+func milli(ms int64) time.Duration {
+	return time.Duration(min(max(ms, -2*longest), 2*longest)) * time.Millisecond
 }
 
 // matches reports whether a record is one of those that f selects.

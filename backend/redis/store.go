@@ -72,25 +72,39 @@ func (s *Store) Close() error {
 
 // Begin claims a record as backend.Store says.
 func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	args := []any{
-		text(c.Token[:]), text(c.Fingerprint[:]), milliseconds(c.Lease), milliseconds(c.Retention),
-		flag(c.Hold), flag(s.watches.has(c.ID)), flag(s.config.replicas.n > 0),
-	}
+	watched := s.watches.has(c.ID)
+	lease := milliseconds(c.Lease)
+	args := make([]any, 0, 14)
+	args = append(args, text(c.Token[:]), text(c.Fingerprint[:]), lease, lease+milliseconds(c.Retention), flag(c.Hold), s.marks(watched))
 	if s.config.readable {
-		args = append(args, c.Guard, c.User, c.Key)
+		args = append(args, "guard", c.Guard, "user", c.User, "key", c.Key)
 	}
-	r, err := s.replicated(ctx, s.scripts.begin, c.ID, args...)
-	g, err := s.grant(r, err)
+	if watched {
+		args = append(args, "waited", "1")
+	}
+	g, err := begun(s.replicated(ctx, s.scripts.begin, c.ID, args...))
 	if errors.Is(err, errNotReplicated) {
 		s.withdraw(ctx, c)
 	}
 	return s.result(ctx, "begin", g, err)
 }
 
+// marks tells Begin and Complete what else to do.
+func (s *Store) marks(watched bool) string {
+	marks := ""
+	if watched {
+		marks += "w"
+	}
+	if s.config.replicas.n > 0 {
+		marks += "a"
+	}
+	return marks
+}
+
 // Renew extends a claim's lease as backend.Store says.
 func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
-	r, err := s.run(ctx, s.scripts.renew, id, text(token[:]), milliseconds(n.Lease), milliseconds(n.Retention), n.Note)
-	g, err := s.grant(r, err)
+	lease := milliseconds(n.Lease)
+	g, err := ended(s.run(ctx, s.scripts.renew, id, text(token[:]), lease, lease+milliseconds(n.Retention), n.Note))
 	return s.result(ctx, "renew", g, err)
 }
 
@@ -100,23 +114,20 @@ func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token
 	if err := s.limits.fits(c.Answer); err != nil {
 		return s.result(ctx, "complete", backend.Grant{}, err)
 	}
-	r, err := s.replicated(ctx, s.scripts.complete.storing(c.Answer), id,
-		text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, flag(s.config.replicas.n > 0))
-	g, err := s.grant(r, refusedAnswer(c.Answer, err))
-	return s.result(ctx, "complete", g, err)
+	g, err := ended(s.replicated(ctx, s.scripts.complete.storing(c.Answer), id,
+		text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, s.marks(false)))
+	return s.result(ctx, "complete", g, refusedAnswer(c.Answer, err))
 }
 
 // Release frees a record as backend.Store says.
 func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	r, err := s.run(ctx, s.scripts.release, id, text(token[:]))
-	g, err := s.grant(r, err)
+	g, err := ended(s.run(ctx, s.scripts.release, id, text(token[:])))
 	return s.result(ctx, "release", g, err)
 }
 
 // Hold gives a record up without an answer as backend.Store says. An empty note keeps the one that a renewal left.
 func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	r, err := s.run(ctx, s.scripts.hold, id, text(token[:]), note)
-	g, err := s.grant(r, err)
+	g, err := ended(s.run(ctx, s.scripts.hold, id, text(token[:]), note))
 	return s.result(ctx, "hold", g, err)
 }
 

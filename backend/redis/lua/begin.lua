@@ -1,72 +1,58 @@
 -- Claims the record KEYS[1], or says what is in the way: T1, T1', T2, T3, T9, T10 and T11.
--- ARGV: token, fingerprint, lease in ms, retention in ms, hold (0 or 1), watched (0 or 1: somebody waits for the record),
--- again (0 or 1: a claim that is there already is written again), and guard, user, key unless they are left out.
-local token, fingerprint, hold = ARGV[1], ARGV[2], ARGV[5]
-local lease, retention = tonumber(ARGV[3]), tonumber(ARGV[4])
-if not (lease and retention) or (#ARGV ~= 7 and #ARGV ~= 10) then
+-- ARGV: token, fingerprint, lease in ms, lease and retention in ms, hold (0 or 1), marks (w: somebody waits for the record;
+-- a: a claim that is there already is written again), and further fields of a new record with their values.
+-- Answers a number, the attempt of the claim; else a list that begins with a word.
+local r = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'attempt', 'retention', 'answer')
+local state = r[1]
+if state == 'done' and r[2] == ARGV[2] then
+	r[6] = redis.call('PTTL', KEYS[1])
+	return r
+elseif r[2] and r[2] ~= ARGV[2] then
+	return {'mismatch'}
+elseif not (tonumber(ARGV[3]) and tonumber(ARGV[4]) and ARGV[5] and ARGV[6]) or #ARGV % 2 == 1 then
 	return redis.error_reply('ERR idem: begin has wrong arguments')
 end
 
-local r = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'attempt', 'since', 'lease_until', 'hold', 'answer')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local state = r[1]
-
-local function expire()
-	if hold ~= '1' then
-		redis.call('PEXPIREAT', KEYS[1], now + lease + retention)
-	end
-end
-
 if not state then
-	if redis.call('EXISTS', KEYS[1]) == 1 then
+	if r[2] or r[3] or r[4] or r[5] then
 		return {'corrupt', 'it has no state'}
 	end
-	local fields = {'state', 'pending', 'token', token, 'fingerprint', fingerprint, 'attempt', 1,
-		'since', now, 'lease_until', now + lease, 'hold', hold}
-	local n = #fields
-	if #ARGV == 10 then
-		fields[n + 1], fields[n + 2], fields[n + 3] = 'guard', ARGV[8], 'user'
-		fields[n + 4], fields[n + 5], fields[n + 6] = ARGV[9], 'key', ARGV[10]
-		n = n + 6
+	redis.call('HSET', KEYS[1], 'state', 'pending', 'token', ARGV[1], 'fingerprint', ARGV[2], 'attempt', '1',
+		'since', now, 'lease', ARGV[3], 'hold', ARGV[5], unpack(ARGV, 7))
+	if ARGV[5] ~= '1' then
+		redis.call('PEXPIRE', KEYS[1], ARGV[4])
 	end
-	if ARGV[6] == '1' then
-		fields[n + 1], fields[n + 2] = 'waited', 1
-	end
-	redis.call('HSET', KEYS[1], unpack(fields))
-	expire()
-	return {'claimed', 1}
+	return 1
 end
 
-local attempt, since, lease_until = tonumber(r[4]), tonumber(r[5]), tonumber(r[6])
-if not (r[2] and r[3] and attempt and since and lease_until) then
+local p = redis.call('HMGET', KEYS[1], 'token', 'since', 'lease', 'hold', 'waited')
+local attempt, since, lease = tonumber(r[3]), tonumber(p[2]), tonumber(p[3])
+if not (r[2] and p[1] and attempt and since and lease) then
 	return {'corrupt', 'a field is missing'}
-elseif r[2] ~= fingerprint then
-	return {'mismatch'}
-elseif state == 'done' then
-	return {'replay', attempt, now - since, r[8] or ''}
 elseif state == 'unknown' then
 	return {'held', now - since}
 elseif state ~= 'pending' then
 	return {'corrupt', 'its state is none of pending, done and unknown'}
-elseif r[3] == token then
-	if ARGV[7] == '1' then
-		redis.call('HSET', KEYS[1], 'token', token)
+elseif p[1] == ARGV[1] then
+	if string.find(ARGV[6], 'a') then
+		redis.call('HSET', KEYS[1], 'token', ARGV[1])
 	end
-	return {'claimed', attempt}
-elseif now < lease_until then
-	if ARGV[6] == '1' and not redis.call('HGET', KEYS[1], 'waited') then
-		redis.pcall('HSET', KEYS[1], 'waited', 1)
+	return attempt
+elseif now < since + lease then
+	if string.find(ARGV[6], 'w') and not p[5] then
+		redis.pcall('HSET', KEYS[1], 'waited', '1')
 	end
-	return {'in flight', now - since, lease_until - now}
-elseif r[7] == '1' or hold == '1' then
+	return {'in flight', now - since, since + lease - now}
+elseif p[4] == '1' or ARGV[5] == '1' then
 	redis.call('HSET', KEYS[1], 'state', 'unknown', 'since', now)
 	redis.call('PERSIST', KEYS[1])
-	if redis.call('HGET', KEYS[1], 'waited') then
+	if p[5] then
 		redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -65) .. 'changed', string.sub(KEYS[1], -64))
 	end
 	return {'held', 0}
 end
-redis.call('HSET', KEYS[1], 'token', token, 'attempt', attempt + 1, 'since', now, 'lease_until', now + lease)
-expire()
-return {'claimed', attempt + 1}
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'attempt', attempt + 1, 'since', now, 'lease', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return attempt + 1

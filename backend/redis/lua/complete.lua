@@ -1,33 +1,29 @@
 -- Stores the answer of the claim ARGV[1] on the record KEYS[1], or says what is stored: T5, T6 and T7.
--- ARGV: token, fingerprint, retention in ms, answer, again (0 or 1: an answer that is there already is written again).
-local token, retention, answer = ARGV[1], tonumber(ARGV[3]), ARGV[4]
-if not (retention and answer and ARGV[5]) then
+-- ARGV: token, fingerprint, retention in ms, answer, marks (a: an answer that is there already is written again).
+-- Answers 1: kept; 0: lost; else a list that begins with a word.
+if not (tonumber(ARGV[3]) and ARGV[5]) then
 	return redis.error_reply('ERR idem: complete has wrong arguments')
 end
 local r = redis.call('HMGET', KEYS[1], 'state', 'token', 'waited')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if r[1] == 'pending' and r[2] == token then
-	redis.call('HSET', KEYS[1], 'state', 'done', 'since', now, 'answer', answer)
-	redis.call('PEXPIREAT', KEYS[1], now + retention)
+if r[1] == 'pending' and r[2] == ARGV[1] then
+	redis.call('HSET', KEYS[1], 'state', 'done', 'retention', ARGV[3], 'answer', ARGV[4])
+	redis.call('PEXPIRE', KEYS[1], ARGV[3])
 	if r[3] then
 		redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -65) .. 'changed', string.sub(KEYS[1], -64))
 	end
-	return {'kept'}
+	return 1
 elseif r[1] ~= 'done' then
-	return {'lost'}
+	return 0
 end
 
-local d = redis.call('HMGET', KEYS[1], 'fingerprint', 'attempt', 'since', 'answer')
-local attempt, since = tonumber(d[2]), tonumber(d[3])
-if not (r[2] and d[1] and attempt and since) then
-	return {'corrupt', 'a field is missing'}
-elseif r[2] == token then
-	if ARGV[5] == '1' then
-		redis.call('HSET', KEYS[1], 'token', token)
+local d = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'attempt', 'retention', 'answer')
+if r[2] == ARGV[1] then
+	if string.find(ARGV[5], 'a') then
+		redis.call('HSET', KEYS[1], 'token', ARGV[1])
 	end
-	return {'kept', d[4] or ''}
-elseif d[1] == ARGV[2] then
-	return {'replay', attempt, now - since, d[4] or ''}
+	return {'kept', d[5]}
+elseif d[2] == ARGV[2] then
+	d[6] = redis.call('PTTL', KEYS[1])
+	return d
 end
-return {'lost'}
+return 0

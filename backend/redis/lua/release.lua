@@ -1,10 +1,11 @@
 -- Frees the record KEYS[1] from the claim ARGV[1]: T8.
+-- Answers 1: kept; 0: lost.
 local r = redis.call('HMGET', KEYS[1], 'state', 'token', 'waited')
 if r[1] ~= 'pending' or r[2] ~= ARGV[1] then
-	return {'lost'}
+	return 0
 end
 redis.call('DEL', KEYS[1])
 if r[3] then
 	redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -65) .. 'changed', string.sub(KEYS[1], -64))
 end
-return {'kept'}
+return 1

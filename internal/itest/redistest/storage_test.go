@@ -101,7 +101,6 @@ var shift = redis.NewScript(`#!lua flags=allow-oom
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 0 end
 local expires = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('HINCRBY', KEYS[1], 'since', -ARGV[1])
-redis.call('HINCRBY', KEYS[1], 'lease_until', -ARGV[1])
 if expires > 0 then redis.call('PEXPIREAT', KEYS[1], expires - ARGV[1]) end
 return 1`)
 
