@@ -40,7 +40,7 @@ func TestAWrongOptionIsNamed(t *testing.T) {
 		"a long prefix":           {Prefix(string(make([]byte, 65))), "option Prefix"},
 		"no replica":              {MinReplicas(0, time.Second), "option MinReplicas"},
 		"replicas without time":   {MinReplicas(1, 0), "option MinReplicas"},
-		"replicas that time out":  {MinReplicas(1, 3*time.Second), "not shorter than the client's ReadTimeout"},
+		"replicas that time out":  {MinReplicas(1, time.Minute), "not shorter than the client's ReadTimeout"},
 		"replicas without number": {MinReplicas(-1, time.Second), "option MinReplicas"},
 	} {
 		t.Run(name, func(t *testing.T) {

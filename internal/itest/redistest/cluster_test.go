@@ -122,8 +122,8 @@ func (c *cluster) slot(t *testing.T, key string) (number int64, has, other int) 
 func TestCallsFollowASlotThatMoves(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]redisbackend.Option{
-		"plain":                   nil,
-		"with a wait for no copy": {redisbackend.MinReplicas(1, 50*time.Millisecond)},
+		"plain":              nil,
+		"waiting for copies": {redisbackend.MinReplicas(1, 2*time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

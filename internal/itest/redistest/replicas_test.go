@@ -48,7 +48,7 @@ func TestAClaimAndAnAnswerWaitForReplicas(t *testing.T) {
 	master, replica := withReplica(t)
 	s := master.storage()
 	client := s.client(t, func(o *redis.Options) { o.PoolSize, o.PipelinePoolSize = 1, -1 })
-	store := s.openOn(t, client, redisbackend.MinReplicas(1, time.Second))
+	store := s.openOn(t, client, redisbackend.MinReplicas(1, 2*time.Second))
 	other := replica.storage()
 	own := claimOf("own")
 	count := &counted{T: t, storage: s, store: store}
@@ -67,10 +67,11 @@ func TestWithoutItsReplicaAClaimFailsClosed(t *testing.T) {
 	master, replica := withReplica(t)
 	s := master.storage()
 	store := s.open(t, redisbackend.MinReplicas(1, 100*time.Millisecond))
+	patient := s.open(t, redisbackend.MinReplicas(1, 2*time.Second)) // for what must succeed, on a busy machine too
 	own, done, fresh := claimOf("own"), claimOf("done"), claimOf("fresh")
-	begins(t, store, own, backend.Claimed)
-	begins(t, store, done, backend.Claimed)
-	completes(t, store, done, "answer", backend.Kept)
+	begins(t, patient, own, backend.Claimed)
+	begins(t, patient, done, backend.Claimed)
+	completes(t, patient, done, "answer", backend.Kept)
 	replica.signal(syscall.SIGSTOP)
 
 	_, err := store.Begin(t.Context(), fresh)
@@ -84,9 +85,9 @@ func TestWithoutItsReplicaAClaimFailsClosed(t *testing.T) {
 
 	replica.signal(syscall.SIGCONT)
 	s.copied(t)
-	g := completes(t, store, own, "another answer", backend.Kept)
+	g := completes(t, patient, own, "another answer", backend.Kept)
 	require.Equal(t, "answer", string(g.Answer), "the one that the master has had all the while")
-	begins(t, store, fresh, backend.Claimed)
+	begins(t, patient, fresh, backend.Claimed)
 }
 
 func TestAClaimThatIsSentAgainWaitsForItsCopyAgain(t *testing.T) {
