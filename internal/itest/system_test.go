@@ -37,7 +37,7 @@ type system struct {
 }
 
 // systems are the backends that every test of this package runs on.
-var systems = []system{sqliteSystem, postgresSystem, mariadbSystem}
+var systems = []system{sqliteSystem, postgresSystem, mariadbSystem, redisSystem}
 
 func systemNamed(name string) (system, bool) {
 	for _, sys := range systems {
