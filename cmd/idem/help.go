@@ -66,7 +66,7 @@ const overviewTail = `  help         this text, or with a command's name all abo
 
 Flags that every command has, before its name or behind it:
 
-  -backend URL   the store: sqlite:FILE, postgres://… or mysql://…, the same URL that
+  -backend URL   the store: sqlite:FILE, postgres://…, mysql://… or redis://…, the URL that
                  the program uses.
                  Default: the environment variable IDEM_BACKEND, which is also the
                  better place for a URL with a password

@@ -153,7 +153,7 @@ func TestAFileThatTheDriverRefusesIsItsAffair(t *testing.T) {
 
 func TestAStoreThatIsNotLinkedIsRefused(t *testing.T) {
 	t.Parallel()
-	typed{backend: "redis://localhost"}.idem(t, "check").fails(exitFault, `unknown scheme "redis"`)
+	typed{backend: "mongodb://localhost"}.idem(t, "check").fails(exitFault, `unknown scheme "mongodb"`)
 }
 
 func TestAnInterruptIsSaid(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend"
-	_ "github.com/idem-go/idem/drivers/mysql" // their schemes
+	_ "github.com/idem-go/idem/backend/redis" // their schemes
+	_ "github.com/idem-go/idem/drivers/mysql"
 	_ "github.com/idem-go/idem/drivers/pgx"
 	_ "github.com/idem-go/idem/drivers/sqlite"
 )

@@ -54,7 +54,7 @@ const usage = `usage: predictions [-addr HOST:PORT] [-db FILE] [-backend URL] [-
 
   -addr HOST:PORT   where to listen (127.0.0.1:8080)
   -db FILE          the SQLite file of users, predictions and payouts; created where there is none (predictions.db)
-  -backend URL      where idem keeps its records: memory:, sqlite:FILE, postgres://… or mysql://… Without it, or
+  -backend URL      where idem keeps its records: memory:, sqlite:FILE, postgres://…, mysql://… or redis://… Without it, or
                     IDEM_BACKEND, in the same file as the predictions
   -lease DURATION   how long a crash blocks a key, at least 1s (30s)
   -faults           request headers make guarded handlers fail: X-Demo-Delay, X-Demo-Status, X-Demo-Panic, X-Demo-Crash.

@@ -16,6 +16,7 @@ import (
 
 	// The backends that -backend can name. One more is one more import; drivers/sqlite above registers sqlite:FILE.
 	_ "github.com/idem-go/idem/backend/memtest" // memory:
+	_ "github.com/idem-go/idem/backend/redis"   // redis://, rediss://, redis+cluster://, redis+sentinel://
 	_ "github.com/idem-go/idem/drivers/mysql"   // mysql://
 	_ "github.com/idem-go/idem/drivers/pgx"     // postgres://
 )
