@@ -58,7 +58,8 @@ func (s *server) start() {
 	client := redis.NewClient(s.options())
 	defer client.Close()
 	require.Eventually(s.t, func() bool {
-		return client.Ping(context.Background()).Err() == nil
+		err := client.Ping(context.Background()).Err()
+		return err == nil || redis.HasErrorPrefix(err, "NOAUTH")
 	}, patience, 5*time.Millisecond, "redis-server does not answer")
 }
 
