@@ -114,9 +114,9 @@ func TestOnlyWhatIsWaitedForIsPublished(t *testing.T) {
 	watches(t, store, waited.ID)
 	completes(t, store, quiet, "answer", backend.Kept)
 	completes(t, store, waited, "answer", backend.Kept)
-	first, err := heard.ReceiveMessage(t.Context())
+	first, err := heard.ReceiveTimeout(t.Context(), patience)
 	require.NoError(t, err)
-	require.Equal(t, s.key(waited.ID), s.prefix+first.Payload)
+	require.Equal(t, s.key(waited.ID), s.prefix+first.(*redis.Message).Payload)
 }
 
 // A record that is claimed anew is marked by those who wait on: each Begin of a store that watches it says so.
