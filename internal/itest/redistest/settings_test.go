@@ -127,6 +127,37 @@ func TestTheRightsThatAreDocumentedAreEnough(t *testing.T) {
 const documentedRights = "-@all +@connection +evalsha +eval +script|load +hmget +hset +hget +hstrlen +del +exists +pexpire +persist +pttl " +
 	"+time +publish +subscribe +scan +info +config|get"
 
+// clusterRights are what docs/operations.md adds for a Cluster.
+const clusterRights = documentedRights + " +cluster|slots +cluster|shards +command +readonly +asking +wait"
+
+func TestTheRightsThatAreDocumentedAreEnoughOnACluster(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3)
+	for _, on := range c.each {
+		rules := append([]any{"ACL", "SETUSER", "limited", "on", ">secret", "~idem:*", "&idem:*"}, words(clusterRights)...)
+		require.NoError(t, on.Do(t.Context(), rules...).Err())
+	}
+	h, err := backend.Open(t.Context(), "redis+cluster://limited:secret@"+c.nodes[0].addr())
+	require.NoError(t, err)
+	defer h.Close()
+	store := h.Store.(*redisbackend.Store)
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		own := claimOf(key)
+		begins(t, store, own, backend.Claimed)
+		changed, stop, err := store.Watch(t.Context(), own.ID)
+		require.NoError(t, err)
+		completes(t, store, own, "answer", backend.Kept)
+		require.True(t, comes(changed))
+		stop()
+	}
+	found, err := store.Check(t.Context())
+	require.NoError(t, err)
+	require.NotContains(t, settingsOf(found, backend.Warning), "CONFIG GET=not permitted")
+	n, err := store.ForgetUser(t.Context(), "guard", "user")
+	require.NoError(t, err)
+	require.Equal(t, 6, n)
+}
+
 func TestAReplicaIsRefused(t *testing.T) {
 	t.Parallel()
 	master := startServer(t)

@@ -237,7 +237,7 @@ func TestAClosedClientEndsTheSubscription(t *testing.T) {
 	require.ErrorIs(t, err, redis.ErrClosed)
 }
 
-// Callers of two processes wait for a third one, and are told long before they would have polled.
+// Callers in two processes wait for a third one: all get its answer, and nobody runs.
 func TestWaitersAcrossStoresGetTheAnswerWhenItIsStored(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t, named(t))
