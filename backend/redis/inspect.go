@@ -15,7 +15,7 @@ func (s *Store) Lookup(ctx context.Context, id backend.ID) (backend.Record, erro
 }
 
 func (s *Store) look(ctx context.Context, id backend.ID) (shown, error) {
-	r, err := s.run(ctx, s.scripts.show, id)
+	r, err := s.run(ctx, s.scripts.show, id, blank(0))
 	if err != nil {
 		return shown{}, err
 	}
@@ -29,7 +29,7 @@ func (s *Store) look(ctx context.Context, id backend.ID) (shown, error) {
 // Forget removes a record as backend.Inspector says, also one that cannot be read. A key that holds something else than
 // a hash is left alone: that is backend.ErrCorrupt.
 func (s *Store) Forget(ctx context.Context, id backend.ID) (bool, error) {
-	g, err := ended(s.run(ctx, s.scripts.forget, id))
+	g, err := ended(s.run(ctx, s.scripts.forget, id, blank(0)))
 	return g.Verdict == backend.Kept, failure(ctx, "forget", err)
 }
 
@@ -42,7 +42,7 @@ func (s *Store) ForgetUser(ctx context.Context, guard, user string) (int, error)
 	removed := 0
 	var unread error
 	err := s.scan(ctx, func(ids []backend.ID) error {
-		answers, err := s.runAll(ctx, s.scripts.forget, ids, guard, user)
+		answers, err := s.runAll(ctx, s.scripts.forget, ids, append(blank(2), guard, user))
 		removed += kept(answers, &unread)
 		return err
 	})
@@ -76,7 +76,7 @@ func (s *Store) settle(ctx context.Context, ref backend.Ref, sc script, args ...
 	if seen.State != backend.Unknown || !ref.Matches(seen.token) {
 		return backend.Grant{Verdict: backend.Lost}, nil
 	}
-	return ended(s.run(ctx, sc, ref.ID(), append([]any{text(seen.token[:])}, args...)...))
+	return ended(s.run(ctx, sc, ref.ID(), append(append(blank(3), text(seen.token[:])), args...)))
 }
 
 // List shows records in the order of their ids as backend.Inspector says. Redis keeps keys in no order, so each page scans
@@ -93,7 +93,7 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 	p := page{after: backend.ID(after), room: limit + 1}
 	err := s.scan(ctx, func(ids []backend.ID) error {
 		ids = p.wanted(ids)
-		answers, err := s.runAll(ctx, s.scripts.show, ids)
+		answers, err := s.runAll(ctx, s.scripts.show, ids, blank(0))
 		if err != nil {
 			return err
 		}

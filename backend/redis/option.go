@@ -92,8 +92,8 @@ func MinReplicas(n int, timeout time.Duration) Option {
 }
 
 func (c *config) key(id backend.ID) string {
-	key := make([]byte, 0, len(c.prefix)+2*len(id))
-	return string(hex.AppendEncode(append(key, c.prefix...), id[:]))
+	var room [128]byte // the longest prefix has 64
+	return string(hex.AppendEncode(append(room[:0], c.prefix...), id[:]))
 }
 
 // id is the record that a key of the server stands for, if it is one of ours.

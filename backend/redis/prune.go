@@ -39,7 +39,7 @@ func (s *Store) Prune(ctx context.Context) (backend.PruneStats, error) {
 	var unread error
 	from := walkPlace{server: s.prune.server, cursor: s.prune.cursor}
 	err := s.walk(ctx, from, func(next walkPlace, ids []backend.ID) error {
-		answers, err := s.runAll(ctx, s.scripts.abandon, ids)
+		answers, err := s.runAll(ctx, s.scripts.abandon, ids, blank(0))
 		if err != nil {
 			return err
 		}

@@ -17,9 +17,9 @@ const hops = 5
 
 // replicated is run, and then waits for the replicas that MinReplicas asks for. The script and WAIT go to one server on
 // one connection in one round trip: WAIT counts who has what was written before it on its own connection.
-func (s *Store) replicated(ctx context.Context, sc script, id backend.ID, args ...any) (reply, error) {
+func (s *Store) replicated(ctx context.Context, sc script, id backend.ID, args []any) (reply, error) {
 	if s.config.replicas.n == 0 {
-		return s.run(ctx, sc, id, args...)
+		return s.run(ctx, sc, id, args)
 	}
 	if ctx.Err() != nil {
 		return reply{}, context.Cause(ctx)
@@ -126,5 +126,5 @@ func (s *Store) suspect(ctx context.Context) {
 func (s *Store) withdraw(ctx context.Context, c backend.Claim) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_, _ = s.run(ctx, s.scripts.release, c.ID, text(c.Token[:])) // Begin's own error is what counts
+	_, _ = s.run(ctx, s.scripts.release, c.ID, append(blank(1), text(c.Token[:]))) // Begin's own error is what counts
 }

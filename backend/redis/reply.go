@@ -110,13 +110,13 @@ func told(r reply, err error) (backend.Grant, error) {
 	return backend.Grant{}, errReply
 }
 
-// replay reads a stored answer: state, fingerprint, attempt, retention, answer, and what is left of the retention. Its age
-// is what is not left.
+// replay reads a stored answer: state, attempt, retention, answer, and what is left of the retention. Its age is what is
+// not left.
 func (r reply) replay() (backend.Grant, error) {
-	attempt, ok := r.integer(2)
-	retention, ok2 := r.integer(3)
-	answer, ok3 := r.text(4)
-	left, ok4 := r.integer(5)
+	attempt, ok := r.integer(1)
+	retention, ok2 := r.integer(2)
+	answer, ok3 := r.text(3)
+	left, ok4 := r.integer(4)
 	if !(ok && ok2 && ok3 && ok4) {
 		return backend.Grant{}, corrupt("a field of its answer is missing or cannot be read")
 	}

@@ -29,10 +29,10 @@ func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 	}
 	for _, list := range [][]any{
 		{"done"},
-		{"done", "f", "1", "10", nil, int64(5)},
-		{"done", "f", "one", "10", "answer", int64(5)},
-		{"done", "f", "1", nil, "answer", int64(5)},
-		{"done", "f", "1", "10", "answer"},
+		{"done", "1", "10", nil, int64(5)},
+		{"done", "one", "10", "answer", int64(5)},
+		{"done", "1", nil, "answer", int64(5)},
+		{"done", "1", "10", "answer"},
 		{"corrupt", "what"},
 	} {
 		_, err := begun(reply{list: list}, nil)

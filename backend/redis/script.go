@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // Redis names scripts by it
 	"embed"
 	"encoding/hex"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,8 +15,8 @@ import (
 //go:embed lua/*.lua
 var sources embed.FS
 
-// script is one transition.
-type script struct{ source, sha string }
+// script is one transition. Its text and its name are kept as arguments, so that no call makes them anew.
+type script struct{ source, sha any }
 
 // allowOOM, before a script, lets it write where the memory is full (Redis 7.0). Scripts without it are of the older
 // kind, of which only the write is refused then: a replay is answered, a claim is not made.
@@ -81,30 +82,33 @@ func (s *scripts) all() []script {
 func (s *scripts) load(ctx context.Context, on *redis.Client) error {
 	_, err := on.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, sc := range s.all() {
-			p.ScriptLoad(ctx, sc.source)
+			p.ScriptLoad(ctx, sc.source.(string))
 		}
 		return nil
 	})
 	return err
 }
 
-// command is the call of a script: by its name, or with its text.
-func (sc script) command(ctx context.Context, whole bool, key string, args []any) *redis.Cmd {
-	words := make([]any, 4, 4+len(args))
-	words[0], words[1], words[2], words[3] = "evalsha", sc.sha, 1, key
+// blank begins the arguments of a call, of which there will be n, behind the room for the command.
+func blank(n int) []any { return make([]any, 4, 4+n) }
+
+// command is the call of a script, by its name or with its text. It takes the arguments, and may be given them again once
+// its command is over.
+func (sc script) command(ctx context.Context, whole bool, key any, args []any) *redis.Cmd {
+	args[0], args[1], args[2], args[3] = "evalsha", sc.sha, 1, key
 	if whole {
-		words[0], words[1] = "eval", sc.source
+		args[0], args[1] = "eval", sc.source
 	}
-	return redis.NewCmd(ctx, append(words, args...)...)
+	return redis.NewCmd(ctx, args...)
 }
 
 // run runs a script on a record, in one round trip where the server knows it. A server that was started again, or whose
 // scripts were flushed, is given the text.
-func (s *Store) run(ctx context.Context, sc script, id backend.ID, args ...any) (reply, error) {
+func (s *Store) run(ctx context.Context, sc script, id backend.ID, args []any) (reply, error) {
 	if ctx.Err() != nil {
 		return reply{}, context.Cause(ctx)
 	}
-	key := s.key(id)
+	var key any = s.key(id)
 	cmd := sc.command(ctx, false, key, args)
 	err := s.client.Process(ctx, cmd)
 	if err != nil && unknownScript(err) {
@@ -124,7 +128,7 @@ type answer struct {
 
 // runAll runs a script on many records in one round trip a server, and returns the answers in their order. A key that
 // holds something else has an error of its own; any other error ends it, and some commands may have been carried out.
-func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args ...any) ([]answer, error) {
+func (s *Store) runAll(ctx context.Context, sc script, ids []backend.ID, args []any) ([]answer, error) {
 	answers := make([]answer, len(ids))
 	places := make([]int, len(ids))
 	for i := range ids {
@@ -171,7 +175,7 @@ func (s *Store) pipelined(ctx context.Context, whole bool, sc script, ids []back
 	cmds := make([]*redis.Cmd, len(places))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, at := range places {
-			cmds[i] = sc.command(ctx, whole, s.key(ids[at]), args)
+			cmds[i] = sc.command(ctx, whole, s.key(ids[at]), slices.Clone(args))
 			if err := p.Process(ctx, cmds[i]); err != nil {
 				return err
 			}

@@ -74,15 +74,14 @@ func (s *Store) Close() error {
 func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
 	watched := s.watches.has(c.ID)
 	lease := milliseconds(c.Lease)
-	args := make([]any, 0, 14)
-	args = append(args, text(c.Token[:]), text(c.Fingerprint[:]), lease, lease+milliseconds(c.Retention), flag(c.Hold), s.marks(watched))
+	args := append(blank(14), text(c.Token[:]), text(c.Fingerprint[:]), lease, lease+milliseconds(c.Retention), flag(c.Hold), s.marks(watched))
 	if s.config.readable {
 		args = append(args, "guard", c.Guard, "user", c.User, "key", c.Key)
 	}
 	if watched {
 		args = append(args, "waited", "1")
 	}
-	g, err := begun(s.replicated(ctx, s.scripts.begin, c.ID, args...))
+	g, err := begun(s.replicated(ctx, s.scripts.begin, c.ID, args))
 	if errors.Is(err, errNotReplicated) {
 		s.withdraw(ctx, c)
 	}
@@ -104,7 +103,8 @@ func (s *Store) marks(watched bool) string {
 // Renew extends a claim's lease as backend.Store says.
 func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
 	lease := milliseconds(n.Lease)
-	g, err := ended(s.run(ctx, s.scripts.renew, id, text(token[:]), lease, lease+milliseconds(n.Retention), n.Note))
+	args := append(blank(4), text(token[:]), lease, lease+milliseconds(n.Retention), n.Note)
+	g, err := ended(s.run(ctx, s.scripts.renew, id, args))
 	return s.result(ctx, "renew", g, err)
 }
 
@@ -114,20 +114,20 @@ func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token
 	if err := s.limits.fits(c.Answer); err != nil {
 		return s.result(ctx, "complete", backend.Grant{}, err)
 	}
-	g, err := ended(s.replicated(ctx, s.scripts.complete.storing(c.Answer), id,
-		text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, s.marks(false)))
+	args := append(blank(5), text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, s.marks(false))
+	g, err := ended(s.replicated(ctx, s.scripts.complete.storing(c.Answer), id, args))
 	return s.result(ctx, "complete", g, refusedAnswer(c.Answer, err))
 }
 
 // Release frees a record as backend.Store says.
 func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	g, err := ended(s.run(ctx, s.scripts.release, id, text(token[:])))
+	g, err := ended(s.run(ctx, s.scripts.release, id, append(blank(1), text(token[:]))))
 	return s.result(ctx, "release", g, err)
 }
 
 // Hold gives a record up without an answer as backend.Store says. An empty note keeps the one that a renewal left.
 func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	g, err := ended(s.run(ctx, s.scripts.hold, id, text(token[:]), note))
+	g, err := ended(s.run(ctx, s.scripts.hold, id, append(blank(2), text(token[:]), note)))
 	return s.result(ctx, "hold", g, err)
 }
 
@@ -143,7 +143,10 @@ func (s *Store) key(id backend.ID) string { return s.config.key(id) }
 
 // text is how tokens and fingerprints stand in a record: readable, and short enough for the compact form of a hash
 // (hash-max-listpack-value is 64), which hexadecimal would not be.
-func text(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+func text(raw []byte) string {
+	var room [64]byte
+	return string(base64.RawURLEncoding.AppendEncode(room[:0], raw))
+}
 
 func flag(b bool) string {
 	if b {

@@ -28,7 +28,7 @@ func (s *Store) Watch(ctx context.Context, id backend.ID) (<-chan struct{}, func
 	stop := sync.OnceFunc(func() { s.watches.remove(id, w) })
 	err := sub.wait(ctx)
 	if err == nil {
-		_, err = s.run(ctx, s.scripts.watch, id)
+		_, err = s.run(ctx, s.scripts.watch, id, blank(0))
 	}
 	if err != nil {
 		stop()

@@ -2,12 +2,12 @@
 -- ARGV: token, fingerprint, lease in ms, lease and retention in ms, hold (0 or 1), marks (w: somebody waits for the record;
 -- a: a claim that is there already is written again), and further fields of a new record with their values.
 -- Answers a number, the attempt of the claim; else a list that begins with a word.
-local r = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'attempt', 'retention', 'answer')
+local r = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'retention', 'answer', 'fingerprint')
 local state = r[1]
-if state == 'done' and r[2] == ARGV[2] then
-	r[6] = redis.call('PTTL', KEYS[1])
+if state == 'done' and r[5] == ARGV[2] then
+	r[5] = redis.call('PTTL', KEYS[1]) -- in place of what need not be sent
 	return r
-elseif r[2] and r[2] ~= ARGV[2] then
+elseif r[5] and r[5] ~= ARGV[2] then
 	return {'mismatch'}
 elseif not (tonumber(ARGV[3]) and tonumber(ARGV[4]) and ARGV[5] and ARGV[6]) or #ARGV % 2 == 1 then
 	return redis.error_reply('ERR idem: begin has wrong arguments')
@@ -28,8 +28,8 @@ if not state then
 end
 
 local p = redis.call('HMGET', KEYS[1], 'token', 'since', 'lease', 'hold', 'waited')
-local attempt, since, lease = tonumber(r[3]), tonumber(p[2]), tonumber(p[3])
-if not (r[2] and p[1] and attempt and since and lease) then
+local attempt, since, lease = tonumber(r[2]), tonumber(p[2]), tonumber(p[3])
+if not (r[5] and p[1] and attempt and since and lease) then
 	return {'corrupt', 'a field is missing'}
 elseif state == 'unknown' then
 	return {'held', now - since}

@@ -16,14 +16,14 @@ elseif r[1] ~= 'done' then
 	return 0
 end
 
-local d = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'attempt', 'retention', 'answer')
+local d = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'retention', 'answer', 'fingerprint')
 if r[2] == ARGV[1] then
 	if string.find(ARGV[5], 'a') then
 		redis.call('HSET', KEYS[1], 'token', ARGV[1])
 	end
-	return {'kept', d[5]}
-elseif d[2] == ARGV[2] then
-	d[6] = redis.call('PTTL', KEYS[1])
+	return {'kept', d[4]}
+elseif d[5] == ARGV[2] then
+	d[5] = redis.call('PTTL', KEYS[1])
 	return d
 end
 return 0
