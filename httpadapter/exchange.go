@@ -16,15 +16,17 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	next  func(http.ResponseWriter, *http.Request)
-	typed typed // nil but under Handle
+	typed typed       // nil but under Handle
+	left  func() bool // whether next left the answer to what stands further out; may be nil
 	user  idem.User
 	body  []byte
 
 	in  wholeBody
 	rec recorder
 
-	failed *failure // what the function under Handle returned, where the guard decides what that means
-	lost   bool     // it returned an answer that cannot be encoded
+	failed     *failure // what the function under Handle returned, where the guard decides what that means
+	lost       bool     // it returned an answer that cannot be encoded
+	unanswered bool     // the handler left the answer to what stands further out
 }
 
 type exchangeKey struct{}
@@ -75,6 +77,9 @@ func (x *exchange) run(ctx context.Context) idem.Answer {
 		return x.runTyped(ctx, r)
 	}
 	x.next(&x.rec, r)
+	if x.unanswered = x.left != nil && x.left(); x.unanswered {
+		x.rec.WriteHeader(http.StatusInternalServerError)
+	}
 	x.rec.finish()
 	removeFiles(r)
 	return x.answer(r)
@@ -111,7 +116,7 @@ func (x *exchange) answer(r *http.Request) idem.Answer {
 		return idem.Answer{Disposition: d}
 	}
 	payload, tombstone := x.rec.encode(x.m.replayed)
-	return idem.Answer{Disposition: d, Payload: payload, Tombstone: tombstone}
+	return idem.Answer{Disposition: d, Payload: payload, Tombstone: tombstone, TombstoneOnly: x.unanswered}
 }
 
 // reply sends the client's answer, now that it is known what is stored.
@@ -121,10 +126,14 @@ func (x *exchange) reply(out idem.Outcome, err error) {
 		x.replay(out.Payload)
 	case err == nil && x.lost:
 		x.m.refuseDone(x.w, out.Payload)
+	case err == nil && x.unanswered:
+		x.rec.deliverHeader(x.w)
 	case err == nil, x.own(err):
 		x.rec.deliver(x.w, x.r.Method)
 	case x.unstored(err) && (x.lost || x.m.refuseNotStored):
 		x.m.refuse(x.w, idem.ErrNotStored) // not err, which holds what the function said
+	case x.unstored(err) && x.unanswered:
+		x.rec.deliverHeader(x.w)
 	case x.unstored(err):
 		x.rec.deliver(x.w, x.r.Method)
 	case out.Kind == idem.KindTombstone && errors.Is(err, idem.ErrAnswerNotKept):

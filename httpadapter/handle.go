@@ -32,10 +32,15 @@ func Handle[Req, Resp any](m *Middleware, fn func(context.Context, idem.User, Re
 	if m == nil || fn == nil {
 		panic("httpadapter: Handle with a nil middleware or function")
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		op := &operation[Req, Resp]{fn: fn}
-		m.serve(w, Exchange{Request: r, Next: func(w http.ResponseWriter, r *http.Request) { m.pass(w, r, op) }}, op)
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ServeFunc(m, w, Exchange{Request: r}, fn) })
+}
+
+// ServeFunc is Serve for a function as Handle takes it: what an adapter for another framework calls for such a function.
+// x.Next and x.Unanswered count for nothing.
+func ServeFunc[Req, Resp any](m *Middleware, w http.ResponseWriter, x Exchange, fn func(context.Context, idem.User, Req) (Resp, error)) {
+	op := &operation[Req, Resp]{fn: fn}
+	x.Next = func(w http.ResponseWriter, _ *http.Request) { m.pass(w, x, op) }
+	m.serve(w, x, op)
 }
 
 // typed is a call of a function under Handle, without its types.
@@ -112,8 +117,9 @@ func method[I, Resp any](resp *Resp) (I, bool) {
 }
 
 // pass runs the function for a request that the middleware lets pass.
-func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, op typed) {
-	user, err := m.userOf(r)
+func (m *Middleware) pass(w http.ResponseWriter, x Exchange, op typed) {
+	r := x.Request
+	user, err := m.userOf(x)
 	if err != nil {
 		m.refuse(w, err)
 		return

@@ -78,6 +78,17 @@ type Exchange struct {
 	// BodyRead says that something has read the body already and that Request does not show it, such as a framework
 	// that keeps the bytes elsewhere. The request is then refused, with ErrBodyRead.
 	BodyRead bool
+
+	// User, if it is not nil, stands in for the middleware's UserFunc, under the same rules: for a framework that keeps
+	// who was authenticated in a context of its own.
+	User func() (idem.User, error)
+
+	// Unanswered, if it is not nil, is asked when Next has returned. True says that the handler failed and left its
+	// answer to what stands further out, as handlers of frameworks do that collect or return errors. Nothing was said
+	// that could be stored: the request counts as one that was answered with 500, except that where 500 is kept there is
+	// no answer to replay, and later clients get 409 with the code answer_not_kept. Serve then sends nothing, and puts the
+	// handler's headers into the writer's.
+	Unanswered func() bool
 }
 
 // Serve takes one exchange from the header to the answer. It is what Wrap calls for every request, and all that an
@@ -103,7 +114,7 @@ func (m *Middleware) serve(w http.ResponseWriter, x Exchange, t typed) {
 		m.refuse(w, err)
 		return
 	}
-	user, err := m.userOf(r)
+	user, err := m.userOf(x)
 	if err != nil {
 		m.refuse(w, err)
 		return
@@ -119,7 +130,9 @@ func (m *Middleware) serve(w http.ResponseWriter, x Exchange, t typed) {
 			return
 		}
 	}
-	e := &exchange{Context: r.Context(), m: m, w: w, r: r, next: x.Next, typed: t, user: user, body: body}
+	e := &exchange{
+		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, body: body,
+	}
 	e.exec(key)
 }
 

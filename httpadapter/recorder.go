@@ -143,6 +143,12 @@ func (rec *recorder) named(name string) bool {
 // deliver sends what was recorded. An error of the writer means that the client is gone; the answer is stored, so a
 // retry gets it.
 func (rec *recorder) deliver(w http.ResponseWriter, method string) {
+	l := rec.deliverHeader(w)
+	l.send(w, method, rec.status, rec.body)
+}
+
+// deliverHeader puts the header in place and sends nothing.
+func (rec *recorder) deliverHeader(w http.ResponseWriter) lines {
 	h := w.Header()
 	clear(h)
 	l := lines{header: h, values: make([]string, 0, len(rec.fields)+1)}
@@ -152,5 +158,5 @@ func (rec *recorder) deliver(w http.ResponseWriter, method string) {
 	for _, name := range rec.hidden {
 		h[name] = nil
 	}
-	l.send(w, method, rec.status, rec.body)
+	return l
 }

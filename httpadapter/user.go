@@ -3,7 +3,6 @@ package httpadapter
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/idem-go/idem"
 )
@@ -18,9 +17,9 @@ func UserOf(ctx context.Context) (idem.User, bool) {
 	return x.user, true
 }
 
-// userOf asks the UserFunc, and gives its error a place among those that have an answer.
-func (m *Middleware) userOf(r *http.Request) (idem.User, error) {
-	user, err := m.user(r)
+// userOf asks whose exchange it is, and gives an error a place among those that have an answer.
+func (m *Middleware) userOf(x Exchange) (idem.User, error) {
+	user, err := m.asked(x)
 	switch {
 	case err == nil:
 		return user, user.Check()
@@ -30,4 +29,11 @@ func (m *Middleware) userOf(r *http.Request) (idem.User, error) {
 		return "", idem.ErrInvalidUser
 	}
 	return "", errNoUser
+}
+
+func (m *Middleware) asked(x Exchange) (idem.User, error) {
+	if x.User != nil {
+		return x.User()
+	}
+	return m.user(x.Request)
 }
