@@ -39,6 +39,8 @@ var mayImport = map[string][]string{
 	"examples/...":       {".", "backend/...", "drivers/...", "httpadapter", "examples/...", "github.com/jmoiron/sqlx"},
 	"bench/...":          {"..."},
 	"internal/itest/...": {"..."},
+	// The kit of the adapters brings a store.
+	"httpadapter/adaptertest": {".", "backend", "backend/memtest", "httpadapter"},
 }
 
 // testLibraries must not reach a user's binary by any path.
