@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,35 @@ func TestEveryModuleNamesTheSameGo(t *testing.T) {
 		require.Equal(t, "1.26.0", mod.Go, "the go line of the module in %s", dir)
 		require.Empty(t, mod.Toolchain, "the toolchain line of the module in %s: who builds chooses his own", dir)
 	}
+}
+
+// TestTheNewestIsTheSameModule: a newest.mod differs from the go.mod beside it in versions alone.
+func TestTheNewestIsTheSameModule(t *testing.T) {
+	t.Parallel()
+	type requirement struct {
+		Path     string
+		Indirect bool
+	}
+	type module struct {
+		Module  struct{ Path string }
+		Go      string
+		Require []requirement
+		Replace []struct{ Old, New struct{ Path string } }
+	}
+	read := func(dir, file string) (m module) {
+		require.NoError(t, json.Unmarshal(goTool(t, dir, "mod", "edit", "-json", file), &m))
+		m.Require = slices.DeleteFunc(m.Require, func(r requirement) bool { return r.Indirect })
+		return m
+	}
+	found := 0
+	walkFiles(t, ".", func(file string) {
+		if filepath.Base(file) == "newest.mod" {
+			found++
+			dir := filepath.Dir(file)
+			require.Equal(t, read(dir, "go.mod"), read(dir, "newest.mod"), dir)
+		}
+	})
+	require.NotZero(t, found)
 }
 
 func TestTheWorkspaceHasEveryModule(t *testing.T) {
