@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"examples/...":       {".", "backend/...", "drivers/...", "httpadapter", "examples/...", "github.com/jmoiron/sqlx"},
 	"bench/...":          {"..."},
 	"internal/itest/...": {"..."},
+	"examples/gin/...":   {".", "backend", "drivers/...", "httpadapter", "ginadapter", "github.com/gin-gonic/gin"},
 	// The kit of the adapters brings a store.
 	"httpadapter/adaptertest": {".", "backend", "backend/memtest", "httpadapter"},
 }
