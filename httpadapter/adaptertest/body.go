@@ -61,7 +61,7 @@ var bodyRules = []Rule{
 		func(r *rig) {
 			s := r.serve(r.order)
 			s.send(text(strings.Repeat("x", 1<<20))).first(201, ordered(1))
-			s.send(key("key-2"), text(strings.Repeat("x", 1<<20+1))).refused(413, httpadapter.CodeBodyTooLarge)
+			s.send(key("key-2"), text(strings.Repeat("x", 1<<20+1)), chunked).refused(413, httpadapter.CodeBodyTooLarge)
 		}),
 	rule("a client that waits is refused before it sends",
 		"Expect: 100-continue is answered by reading. A body that is announced as too large is refused instead.",

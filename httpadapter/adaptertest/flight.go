@@ -1,12 +1,14 @@
 package adaptertest
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/idem-go/idem"
+	"github.com/idem-go/idem/backend"
 	"github.com/idem-go/idem/httpadapter"
 )
 
@@ -36,6 +38,23 @@ func (g *gate) hold(s *server, changes ...change) <-chan response {
 }
 
 func (g *gate) open() { close(g.released) }
+
+// meeting is a store that tells when a claim met another one.
+type meeting struct {
+	backend.Store
+	met chan<- struct{}
+}
+
+func (m meeting) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
+	grant, err := m.Store.Begin(ctx, c)
+	if err == nil && grant.Verdict == backend.InFlight {
+		select {
+		case m.met <- struct{}{}:
+		default:
+		}
+	}
+	return grant, err
+}
 
 // inFlight checks that a request is told when to come back.
 func (got response) inFlight() {
@@ -153,15 +172,12 @@ var flightRules = []Rule{
 	rule("a duplicate may wait",
 		"With idem.Wait a duplicate waits for the first one's answer and gets it.",
 		func(r *rig) {
-			g := r.gate()
+			g, met := r.gate(), make(chan struct{}, 1)
+			r.stores[0] = meeting{r.stores[0], met}
 			s := r.serve(g.order, httpadapter.Call(idem.Wait(r.harness.Patience)))
 			firstOne := g.hold(s)
 			second := s.begin()
-			select {
-			case got := <-second:
-				r.Fatalf("the duplicate did not wait: %d, %v", got.status, got.err)
-			case <-time.After(50 * time.Millisecond):
-			}
+			r.soon("the duplicate's claim", met) // it is told that the first one is in flight: now it waits
 			g.open()
 			s.await(firstOne).first(201, ordered(1))
 			s.await(second).replayed(201, ordered(1))
