@@ -30,6 +30,11 @@
 // handler behind the middleware has run, and the context is aborted: middleware further out finds nothing of what a
 // handler leaves in Context.Keys and Context.Errors.
 //
+// gin gives a context to another request as soon as its handlers have returned. So middleware that answers a slow request
+// and leaves its handler running, on a goroutine of its own, is not for guarded routes, whose handlers do not end with
+// their client: bound them with idem.MaxRun, or put http.TimeoutHandler around the engine, which waits for no handler and
+// shares no context.
+//
 // gin.Engine.HandleContext gives the request back gin's own writer, around the recording, so under the middleware it
 // panics. What streams (Context.Stream, Context.SSEvent) is sent in one piece when it is complete; long streams are not
 // for guarded routes.
