@@ -124,7 +124,7 @@ var flaws = []flaw{
 		"has one user for all", "a key belongs to its user",
 		whose(func(idem.User, error) (idem.User, error) { return "everybody", nil }),
 	},
-	{"has one guard for all", "guards do not answer for each other", nil}, // see build
+	{"has one guard for all", "guards do not answer for each other", nil}, // oneGuard, made anew for the rule
 	{"keeps its records in one process", "processes share their records", alone},
 	{"does not know PerRoute", "routes may have records of their own", deaf},
 	{"guards every method", "other methods pass untouched", option(httpadapter.Methods("GET", "PUT", "POST", "PATCH", "DELETE"))},

@@ -7,6 +7,9 @@
 // Every test of processes and callers runs on every row of the table systems. A backend that joins it says how its storage is made and opened,
 // and how effects are counted in it; nothing else here knows which backend it is.
 //
+// The kit of the HTTP adapters runs on every row too, behind each router; for that a backend also says, in clocks, how
+// its time is moved.
+//
 // # Processes
 //
 // Processes are children of the test binary, which TestMain turns into a child where the environment says so. A child
