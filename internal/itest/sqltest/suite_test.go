@@ -25,8 +25,7 @@ var setups = []setup{
 	{name: "pgx, a pool of 2", via: viaPGX, conns: 2},
 	{name: "pgx, a pool of 20", via: viaPGX, conns: 20},
 	{name: "pgx, serializable everywhere", via: viaPGX, conns: 4, params: map[string]string{"default_transaction_isolation": "serializable"}},
-	{name: "pgx, another time zone", via: viaPGX, conns: 4, params: map[string]string{"timezone": "Pacific/Kiritimati"}},
-	{name: "pgx, a name that sqlx does not know", via: viaPGX, conns: 4, hidden: true},
+	{name: "pgx, another time zone, and a name that sqlx does not know", via: viaPGX, conns: 4, params: map[string]string{"timezone": "Pacific/Kiritimati"}, hidden: true},
 	{name: "pq, a pool of 1", via: viaPQ, conns: 1},
 	{name: "pq, a pool of 2", via: viaPQ, conns: 2},
 	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
@@ -36,15 +35,13 @@ var setups = []setup{
 	{name: "mysql, found rows are counted", via: viaMySQL, conns: 4, params: map[string]string{"clientFoundRows": "true"}},
 	{name: "mysql, no sql_mode", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "''"}},
 	{name: "mysql, simultaneous assignments", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"}},
-	{name: "mysql, another time zone", via: viaMySQL, conns: 4, params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true"}},
+	{name: "mysql, another time zone, and a name that sqlx does not know", via: viaMySQL, conns: 4, params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true"}, hidden: true},
 	{name: "mysql, interpolated parameters", via: viaMySQL, conns: 4, params: map[string]string{"interpolateParams": "true"}},
 	{name: "mysql, repeatable read everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"}},
 	{name: "mysql, serializable everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'SERIALIZABLE'"}},
-	{name: "mysql, a name that sqlx does not know", via: viaMySQL, conns: 4, hidden: true},
 	{name: "sqlite, a pool of 1", via: viaSQLite, conns: 1},
 	{name: "sqlite, a pool of 2", via: viaSQLite, conns: 2},
-	{name: "sqlite, a pool of 20", via: viaSQLite, conns: 20},
-	{name: "sqlite, a name that sqlx does not know", via: viaSQLite, conns: 8, hidden: true},
+	{name: "sqlite, a pool of 20, and a name that sqlx does not know", via: viaSQLite, conns: 20, hidden: true},
 }
 
 func (s setup) fresh(t *testing.T) *place {
