@@ -38,7 +38,7 @@ SELECT UNHEX(SHA2(CONCAT('{i}/', seq), 256)), UNHEX(MD5(seq)), REPEAT('f', 33), 
 	joins:      &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 }
 
-var viaMySQL = &via{name: "mysql", family: mariadb, dialect: mysql.Dialect, open: mysql.Open, connector: connectorMySQL}
+var viaMySQL = &via{name: "mysql", driver: "mysql", family: mariadb, dialect: mysql.Dialect, open: mysql.Open, connector: connectorMySQL}
 
 // ownDatabase is one that no other run has, where a test has a table. TestMain drops it.
 var ownDatabase = sync.OnceValues(createDatabase)

@@ -101,7 +101,7 @@ func (p *place) bare(tb backendtest.TB) (*sqlx.DB, *tap) {
 	tb.Helper()
 	tap := &tap{}
 	tap.Connector = p.via.connector(tb, p, &tap.wire)
-	db := sqlx.NewDb(sql.OpenDB(tap), p.via.name)
+	db := sqlx.NewDb(sql.OpenDB(tap), p.via.driver)
 	if p.hidden {
 		name := strconv.FormatInt(taps.Add(1), 10)
 		hidden.Store(name, driver.Connector(tap))

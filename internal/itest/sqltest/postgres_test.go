@@ -46,8 +46,8 @@ ORDER BY i`, "{n}", itoa(n))}
 }
 
 var (
-	viaPGX = &via{name: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX}
-	viaPQ  = &via{name: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ}
+	viaPGX = &via{name: "pgx", driver: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX}
+	viaPQ  = &via{name: "pq", driver: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ}
 )
 
 // postgresURL is the server's, with the place's schema and parameters.

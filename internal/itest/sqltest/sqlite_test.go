@@ -35,7 +35,7 @@ SELECT randomblob(32), randomblob(16), randomblob(33), {row}, zeroblob(128), '' 
 }
 
 var viaSQLite = &via{
-	name: "sqlite", family: sqliteFamily, dialect: sqlite.Dialect, open: sqlite.Open, connector: connectorSQLite,
+	name: "sqlite", driver: "sqlite", family: sqliteFamily, dialect: sqlite.Dialect, open: sqlite.Open, connector: connectorSQLite,
 	own: []sqlbackend.OpenOption{sqlite.Synchronous("normal")},
 }
 

@@ -15,7 +15,8 @@ import (
 
 // via is a driver, and all that the tests know of it.
 type via struct {
-	name string
+	name   string
+	driver string // the name that it is registered under
 	*family
 
 	dialect func() sqlbackend.Dialect
