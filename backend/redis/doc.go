@@ -6,7 +6,8 @@
 //	guard, err := idem.New("orders", store)
 //
 // Or by URL, once this package is imported: backend.Open(ctx, "redis://…"), "rediss://…", "redis+cluster://…",
-// "redis+sentinel://…". It needs Redis 6.2; from 7.0 on an answer that finds the memory full still leaves its tombstone.
+// "redis+sentinel://…". It is tested on Redis 7.0. An older server has all that it needs from 6.2 on, but cannot store a
+// tombstone where its memory is full, and is untested.
 //
 // # Records
 //

@@ -37,8 +37,8 @@ const defaultPrefix = "idem:"
 // picks the slot by, and all records would be on one node.
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 
-// Prefix is what the keys of the records begin with. The default is "idem:". Two stores with two prefixes share nothing,
-// so neither may begin with the other. It has 1 to 64 letters, digits and _ . : / -
+// Prefix is what the keys of the records begin with. The default is "idem:". Two stores with two prefixes share nothing. It
+// has 1 to 64 letters, digits and _ . : / -
 func Prefix(prefix string) Option {
 	return storeOption(func(c *config) error {
 		if !prefixPattern.MatchString(prefix) {

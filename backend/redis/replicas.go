@@ -104,15 +104,16 @@ func (s *Store) redirected(ctx context.Context, key string, said error) (place, 
 		return place{}, err
 	}
 	words := strings.Fields(said.Error())
-	if words[0] == "READONLY" {
-		return s.masterOf(ctx, key)
-	}
+	asking := words[0] == "ASK"
 	for _, on := range all {
-		if on.Options().Addr == words[len(words)-1] {
-			return place{on: on, asking: words[0] == "ASK"}, nil
+		if words[0] != "READONLY" && on.Options().Addr == words[len(words)-1] {
+			return place{on: on, asking: asking}, nil
 		}
 	}
-	return place{}, said
+	if asking {
+		return place{}, said
+	}
+	return s.masterOf(ctx, key)
 }
 
 // suspect has the client look at the Cluster again: a master that does not answer may have been replaced.

@@ -126,6 +126,7 @@ func (s *storage) harness(opts ...redisbackend.Option) backendtest.Harness {
 
 // wire is what happens between stores and their server.
 type wire struct {
+	dials atomic.Int64 // connections
 	trips atomic.Int64 // requests that were followed by an answer
 	hit   atomic.Pointer[func(*wiredConn, []byte) bool]
 }
@@ -133,6 +134,7 @@ type wire struct {
 func (w *wire) dialer(o *redis.Options) func(context.Context, string, string) (net.Conn, error) {
 	dial := redis.NewDialer(o)
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		w.dials.Add(1)
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err

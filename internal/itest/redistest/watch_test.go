@@ -2,7 +2,10 @@ package redistest
 
 import (
 	"context"
+	"regexp"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,6 +200,36 @@ func TestACutOfTheSubscriptionWakesEverybody(t *testing.T) {
 	completes(t, acting, one, "answer", backend.Kept)
 	require.True(t, comes(first))
 	require.Empty(t, second)
+}
+
+// Nothing is said for long: the server is asked whether it is there, and the connection stays.
+func TestAQuietSubscriptionAsksWhetherTheServerIsThere(t *testing.T) {
+	t.Parallel()
+	s := startServer(t).storage()
+	store, acting, c := s.open(t), s.open(t), claimOf("key")
+	begins(t, acting, c, backend.Claimed)
+	changed, _ := watches(t, store, c.ID)
+	listening := func() string { return s.own.Do(t.Context(), "CLIENT", "LIST", "TYPE", "pubsub").String() }
+	connection := regexp.MustCompile(` id=\d+`).FindString(listening())
+	require.Contains(t, listening(), "cmd=subscribe")
+	require.Eventually(t, func() bool { return strings.Contains(listening(), "cmd=ping") }, patience, 50*time.Millisecond)
+	require.Equal(t, connection, regexp.MustCompile(` id=\d+`).FindString(listening()))
+	require.Empty(t, changed)
+	completes(t, acting, c, "answer", backend.Kept)
+	require.True(t, comes(changed))
+}
+
+// A server that does not answer any more, without an end of the connection, is given up; the next one is subscribed to.
+func TestASubscriptionToASilentServerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	on := startServer(t)
+	s := on.storage()
+	changed, _ := watches(t, s.open(t), claimOf("key").ID)
+	before := s.wire.dials.Load()
+	on.signal(syscall.SIGSTOP)
+	require.Eventually(t, func() bool { return s.wire.dials.Load() > before }, 3*patience, 50*time.Millisecond)
+	on.signal(syscall.SIGCONT)
+	require.True(t, comes(changed), "the confirmation of the new connection wakes everybody")
 }
 
 func TestASubscriptionComesBackAfterARestart(t *testing.T) {
