@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -102,6 +103,35 @@ func TestAClaimThatIsSentAgainWaitsForItsCopyAgain(t *testing.T) {
 	_, err := careful.Begin(t.Context(), own)
 	require.ErrorContains(t, err, "0 of 1")
 	replica.signal(syscall.SIGCONT)
+}
+
+// WAIT promises something about what its own connection wrote. So what is sent again is written again; without
+// MinReplicas it is not.
+func TestWhatIsSentAgainIsWrittenAgainForItsCopy(t *testing.T) {
+	t.Parallel()
+	master, _ := withReplica(t)
+	s := master.storage()
+	plain := s.open(t)
+	careful := s.open(t, redisbackend.MinReplicas(1, 2*time.Second))
+	writes := func(f func()) int {
+		count := func() (n int) {
+			line := s.own.InfoMap(t.Context(), "commandstats").Item("Commandstats", "cmdstat_hset")
+			_, err := fmt.Sscanf(line, "calls=%d", &n)
+			require.NoError(t, err)
+			return n
+		}
+		before := count()
+		f()
+		return count() - before
+	}
+	c := claimOf("key")
+	begins(t, plain, c, backend.Claimed)
+	require.Equal(t, 0, writes(func() { begins(t, plain, c, backend.Claimed) }))
+	require.Equal(t, 1, writes(func() { begins(t, careful, c, backend.Claimed) }))
+	completes(t, plain, c, "answer", backend.Kept)
+	require.Equal(t, 0, writes(func() { completes(t, plain, c, "answer", backend.Kept) }))
+	require.Equal(t, 1, writes(func() { completes(t, careful, c, "answer", backend.Kept) }))
+	require.Equal(t, 0, writes(func() { begins(t, careful, again(c), backend.Replay) }))
 }
 
 func TestWithoutItsReplicaNothingRuns(t *testing.T) {
