@@ -31,14 +31,13 @@ var mariadb = &family{
 	user:  "VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
 	fill: filledBy(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note)
 SELECT UNHEX(SHA2(CONCAT('{i}/', seq), 256)), UNHEX(MD5(seq)), REPEAT('f', 33), {row}, REPEAT('a', 128), '' FROM seq_1_to_{n}`),
-	migrations: "migrations/mysql",
-	empty:      newDatabase,
-	address:    mysqlURL,
-	serves:     true,
-	joins:      &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+	empty:   newDatabase,
+	address: mysqlURL,
+	serves:  true,
+	joins:   &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 }
 
-var viaMySQL = &via{name: "mysql", driver: "mysql", family: mariadb, dialect: mysql.Dialect, open: mysql.Open, connector: connectorMySQL}
+var viaMySQL = &via{name: "mysql", family: mariadb, dialect: mysql.Dialect, open: mysql.Open, connector: connectorMySQL, migrations: "migrations/mysql"}
 
 // ownDatabase is one that no other run has, where a test has a table. TestMain drops it.
 var ownDatabase = sync.OnceValues(createDatabase)
@@ -83,7 +82,7 @@ func newDatabase(tb testing.TB, v *via) *place {
 	address, err := createDatabase()
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, alterServer("DROP DATABASE "+databaseOf(address))) })
-	return &place{via: v, at: address, table: "idem_records"}
+	return &place{via: v, at: address, table: defaultTable}
 }
 
 func skipWithoutMariaDB(tb testing.TB) {

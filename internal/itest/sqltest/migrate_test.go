@@ -33,10 +33,10 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 		} else {
 			p.run(t, db, `INSERT INTO {t}_schema VALUES (99, 0)`)
 		}
-		_, err := sqlbackend.New(t.Context(), db, p.via.dialect(), sqlbackend.Table(p.table))
+		_, err := p.store(t.Context(), db)
 		require.ErrorIs(t, err, backend.ErrVersion)
 		require.ErrorContains(t, err, "version 99")
-		require.ErrorIs(t, sqlbackend.Migrate(t.Context(), db, p.via.dialect(), sqlbackend.Table(p.table)), backend.ErrVersion)
+		require.ErrorIs(t, p.migrate(t.Context(), db), backend.ErrVersion)
 		_, _, err = p.try(t)
 		require.ErrorIs(t, err, backend.ErrVersion)
 	})
@@ -76,7 +76,7 @@ func TestMigrateFailsAsAWhole(t *testing.T) {
 	each(t, standardSQL, func(t *testing.T, p *place) {
 		db, _ := p.bare(t)
 		p.run(t, db, `CREATE VIEW {t}_schema AS SELECT 1 AS n`) // in the way of the second table
-		require.Error(t, sqlbackend.Migrate(t.Context(), db, p.via.dialect()))
+		require.Error(t, p.migrate(t.Context(), db))
 		there := `SELECT count(*) FROM sqlite_master WHERE type = 'table'`
 		if p.family() == postgres {
 			there = `SELECT count(to_regclass('idem_records'))`
@@ -116,7 +116,7 @@ func TestTheFilesCanBeSentWholeAndAgain(t *testing.T) {
 	each(t, everywhere, func(t *testing.T, p *place) {
 		p = p.family().empty(t, p.via)
 		db, _ := p.bare(t)
-		text, err := fs.ReadFile(sqlbackend.Migrations, p.family().migrations+"/0001_idem_records.up.sql")
+		text, err := fs.ReadFile(sqlbackend.Migrations, p.via.migrations+"/0001_idem_records.up.sql")
 		require.NoError(t, err)
 		for range 2 { // as goose does after a down, which leaves the table
 			_, err = db.ExecContext(t.Context(), string(text))
@@ -129,11 +129,11 @@ func TestTheFilesCanBeSentWholeAndAgain(t *testing.T) {
 // accepted checks that the default table is as it should be, and that Migrate finds nothing to do.
 func (p *place) accepted(t *testing.T, db *sqlx.DB) {
 	t.Helper()
-	store, err := sqlbackend.New(t.Context(), db, p.via.dialect())
+	store, err := p.store(t.Context(), db)
 	require.NoError(t, err)
 	c := claimOf("key")
 	begins(t, store, c, backend.Claimed)
-	require.NoError(t, sqlbackend.Migrate(t.Context(), db, p.via.dialect()), "there is nothing left to do")
+	require.NoError(t, p.migrate(t.Context(), db), "there is nothing left to do")
 	begins(t, store, again(c), backend.InFlight)
 	completes(t, store, c, "answer")
 	begins(t, store, again(c), backend.Replay)
@@ -146,17 +146,14 @@ func TestMigrateWaitsUntilItsContextEnds(t *testing.T) {
 		tx, err := holder.BeginTxx(t.Context(), nil) // on SQLite the writer is the lock
 		require.NoError(t, err)
 		defer tx.Rollback()
-		migrate := func(ctx context.Context) error {
-			return sqlbackend.Migrate(ctx, db, p.via.dialect(), sqlbackend.Table(p.table))
-		}
 		if p.family() == mariadb {
 			require.Equal(t, 1, p.number(t, tx, `SELECT GET_LOCK('idem_migrate', 60)`))
 		}
 		short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
-		require.ErrorIs(t, migrate(short), context.DeadlineExceeded)
+		require.ErrorIs(t, p.migrate(short, db), context.DeadlineExceeded)
 		done := make(chan error)
-		go func() { done <- migrate(t.Context()) }()
+		go func() { done <- p.migrate(t.Context(), db) }()
 		if p.family() == mariadb {
 			p.run(t, tx, `DO RELEASE_LOCK('idem_migrate')`)
 		}

@@ -2,6 +2,7 @@ package sqltest
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
@@ -54,6 +55,9 @@ func (p *place) of(conns int) *place {
 
 func (p *place) options(opts []sqlbackend.OpenOption) []sqlbackend.OpenOption {
 	all := append([]sqlbackend.OpenOption{sqlbackend.Table(p.table)}, p.via.own...)
+	for _, o := range p.via.consents {
+		all = append(all, o)
+	}
 	if p.conns > 0 {
 		all = append(all, sqlbackend.Conns(p.conns))
 	}
@@ -73,6 +77,34 @@ func (p *place) open(tb backendtest.TB, opts ...sqlbackend.OpenOption) (*sqlx.DB
 	}
 	tb.Cleanup(func() { _ = db.Close() })
 	return db, store
+}
+
+// defaultTable is the table's name where no option says otherwise.
+const defaultTable = "idem_records"
+
+func (p *place) tableOptions() []sqlbackend.TableOption {
+	if p.table == defaultTable {
+		return p.via.consents
+	}
+	return append([]sqlbackend.TableOption{sqlbackend.Table(p.table)}, p.via.consents...)
+}
+
+// migrate calls Migrate, as an application does that opens the database itself.
+func (p *place) migrate(ctx context.Context, db *sqlx.DB) error {
+	var opts []sqlbackend.MigrateOption
+	for _, o := range p.tableOptions() {
+		opts = append(opts, o)
+	}
+	return sqlbackend.Migrate(ctx, db, p.via.dialect(), opts...)
+}
+
+// store calls New, as an application does that opens the database itself.
+func (p *place) store(ctx context.Context, db *sqlx.DB) (*sqlbackend.Store, error) {
+	var opts []sqlbackend.Option
+	for _, o := range p.tableOptions() {
+		opts = append(opts, o)
+	}
+	return sqlbackend.New(ctx, db, p.via.dialect(), opts...)
 }
 
 // hiddenDriver is the name of a driver that sqlx does not know. Its data source names are numbers of taps.
@@ -115,11 +147,11 @@ func (p *place) bare(tb backendtest.TB) (*sqlx.DB, *tap) {
 }
 
 // tapped opens the place through connections that are watched.
-func (p *place) tapped(tb backendtest.TB, opts ...sqlbackend.Option) (*sqlx.DB, *sqlbackend.Store, *tap) {
+func (p *place) tapped(tb backendtest.TB) (*sqlx.DB, *sqlbackend.Store, *tap) {
 	tb.Helper()
 	db, tap := p.bare(tb)
 	all := []sqlbackend.OpenOption{sqlbackend.Table(p.table)}
-	for _, o := range opts {
+	for _, o := range p.via.consents {
 		all = append(all, o)
 	}
 	opening, _, err := sqlbackend.Driver{Name: "itest", Dialect: p.via.dialect(), Conns: cmp.Or(p.conns, 4)}.Prepare("", all)

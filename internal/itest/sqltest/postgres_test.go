@@ -38,16 +38,15 @@ k.state, k.hold, k.attempt, k.since, k.lease, k.expiry, decode(repeat('00', 128)
 FROM generate_series(1, {n}) AS i, (VALUES (`+strings.Join(filled, "), (")+`)) AS k (state, hold, attempt, since, lease, expiry)
 ORDER BY i`, "{n}", itoa(n))}
 	},
-	migrations: "migrations/postgres",
-	empty:      newSchema,
-	address:    postgresURL,
-	serves:     true,
-	joins:      &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+	empty:   newSchema,
+	address: postgresURL,
+	serves:  true,
+	joins:   &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 }
 
 var (
-	viaPGX = &via{name: "pgx", driver: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX}
-	viaPQ  = &via{name: "pq", driver: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ}
+	viaPGX = &via{name: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX, migrations: "migrations/postgres"}
+	viaPQ  = &via{name: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ, migrations: "migrations/postgres"}
 )
 
 // postgresURL is the server's, with the place's schema and parameters.
@@ -85,7 +84,7 @@ func newSchema(tb testing.TB, v *via) *place {
 		require.NoError(tb, err)
 		require.NoError(tb, db.Close())
 	})
-	p := &place{via: v, at: server, table: "idem_records"}
+	p := &place{via: v, at: server, table: defaultTable}
 	return p.with("search_path", name)
 }
 

@@ -55,13 +55,12 @@ func race(t *testing.T, stores [2]*sqlbackend.Store, rounds int) {
 }
 
 func TestOfTwentyGoroutinesOneClaims(t *testing.T) {
-	rounds := map[*via]int{viaPGX: 300, viaPQ: 50, viaMySQL: 300, viaSQLite: 200}
+	rounds := map[*via]int{viaPGX: 300, viaPQ: 50, viaMySQL: 300, viaMySQL8: 300, viaSQLite: 200}
 	each(t, everywhere, func(t *testing.T, p *place) { race(t, p.of(10).two(t), rounds[p.via]) })
 }
 
 func TestOfTwentyGoroutinesOneClaimsWhereFoundRowsAreCounted(t *testing.T) {
-	t.Parallel()
-	race(t, viaMySQL.fresh(t, viaMySQL).of(10).with("clientFoundRows", "true").two(t), 300)
+	each(t, onMariaDB, func(t *testing.T, p *place) { race(t, p.of(10).with("clientFoundRows", "true").two(t), 300) })
 }
 
 func TestAnyDefaultIsolationWillDo(t *testing.T) {

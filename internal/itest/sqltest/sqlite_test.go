@@ -19,7 +19,7 @@ import (
 
 var sqliteFamily = &family{
 	fresh: func(tb testing.TB, v *via) *place {
-		return &place{via: v, at: newFile(tb), table: "idem_records"}
+		return &place{via: v, at: newFile(tb), table: defaultTable}
 	},
 	bind: sqlx.QUESTION,
 	zero: `x'00'`,
@@ -27,16 +27,16 @@ var sqliteFamily = &family{
 	fill: filledBy(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n})
 INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note)
 SELECT randomblob(32), randomblob(16), randomblob(33), {row}, zeroblob(128), '' FROM n`),
-	migrations: "migrations/sqlite",
 	empty: func(tb testing.TB, v *via) *place {
-		return &place{via: v, at: newFile(tb), table: "idem_records"}
+		return &place{via: v, at: newFile(tb), table: defaultTable}
 	},
 	address: func(p *place) string { return p.at },
 }
 
 var viaSQLite = &via{
-	name: "sqlite", driver: "sqlite", family: sqliteFamily, dialect: sqlite.Dialect, open: sqlite.Open, connector: connectorSQLite,
-	own: []sqlbackend.OpenOption{sqlite.Synchronous("normal")},
+	name: "sqlite", family: sqliteFamily, dialect: sqlite.Dialect, open: sqlite.Open, connector: connectorSQLite,
+	own:        []sqlbackend.OpenOption{sqlite.Synchronous("normal")},
+	migrations: "migrations/sqlite",
 }
 
 // newFile returns the name of a file that is not there yet. Its characters mean something in a URI.
@@ -82,5 +82,5 @@ func connectorSQLite(tb backendtest.TB, p *place, _ *wire) driver.Connector {
 // openTapped opens a file through connections that are watched.
 func openTapped(tb testing.TB, file string) (*sqlx.DB, *sqlbackend.Store, *tap) {
 	tb.Helper()
-	return (&place{via: viaSQLite, at: file, table: "idem_records", conns: 8}).tapped(tb)
+	return (&place{via: viaSQLite, at: file, table: defaultTable, conns: 8}).tapped(tb)
 }

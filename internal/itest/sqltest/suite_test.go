@@ -39,6 +39,23 @@ var setups = []setup{
 	{name: "mysql, interpolated parameters", via: viaMySQL, conns: 4, params: map[string]string{"interpolateParams": "true"}},
 	{name: "mysql, repeatable read everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"}},
 	{name: "mysql, serializable everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'SERIALIZABLE'"}},
+	{name: "mysql, a name that sqlx does not know", via: viaMySQL, conns: 4, hidden: true},
+	{
+		name: "mysql 8, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL8, conns: 1,
+		params: map[string]string{"clientFoundRows": "true", "sql_mode": "''"},
+	},
+	{
+		name: "mysql 8, a pool of 2 in another time zone, interpolating", via: viaMySQL8, conns: 2,
+		params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true", "interpolateParams": "true"},
+	},
+	{
+		name: "mysql 8, a pool of 20 at the server's level", via: viaMySQL8, conns: 20,
+		params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"},
+	},
+	{
+		name: "mysql 8, serializable everywhere, simultaneous assignments, a name that sqlx does not know", via: viaMySQL8, conns: 4, hidden: true,
+		params: map[string]string{"tx_isolation": "'SERIALIZABLE'", "sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"},
+	},
 	{name: "sqlite, a pool of 1", via: viaSQLite, conns: 1},
 	{name: "sqlite, a pool of 2", via: viaSQLite, conns: 2},
 	{name: "sqlite, a pool of 20, and a name that sqlx does not know", via: viaSQLite, conns: 20, hidden: true},

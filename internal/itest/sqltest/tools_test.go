@@ -41,7 +41,7 @@ func (p *place) ready(t *testing.T) *sql.DB {
 
 func migrateOurs(t *testing.T, p *place) {
 	db, _ := p.bare(t)
-	require.NoError(t, sqlbackend.Migrate(t.Context(), db, p.via.dialect()))
+	require.NoError(t, p.migrate(t.Context(), db))
 }
 
 // migrateGolang needs nothing but the files: its own table is schema_migrations.
@@ -53,13 +53,13 @@ func migrateGolang(t *testing.T, p *place) {
 		target, err = migratepgx.WithInstance(p.ready(t), &migratepgx.Config{})
 	case viaPQ:
 		target, err = migratepq.WithInstance(p.ready(t), &migratepq.Config{})
-	case viaMySQL:
+	case viaMySQL, viaMySQL8:
 		target, err = migratemysql.WithInstance(p.ready(t), &migratemysql.Config{})
 	default:
 		target, err = migratesqlite.WithInstance(p.ready(t), &migratesqlite.Config{})
 	}
 	require.NoError(t, err)
-	files, err := iofs.New(sqlbackend.Migrations, p.family().migrations)
+	files, err := iofs.New(sqlbackend.Migrations, p.via.migrations)
 	require.NoError(t, err)
 	m, err := migrate.NewWithInstance("iofs", files, p.via.name, target)
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func migrateGolang(t *testing.T, p *place) {
 // migrateGoose needs nothing but the files: its own table is goose_db_version.
 func migrateGoose(t *testing.T, p *place) {
 	dialect := map[*family]goose.Dialect{postgres: goose.DialectPostgres, mariadb: goose.DialectMySQL, sqliteFamily: goose.DialectSQLite3}[p.family()]
-	dir, err := fs.Sub(sqlbackend.Migrations, p.family().migrations)
+	dir, err := fs.Sub(sqlbackend.Migrations, p.via.migrations)
 	require.NoError(t, err)
 	provider, err := goose.NewProvider(dialect, p.ready(t), dir)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func migrateGoose(t *testing.T, p *place) {
 // files is how many files there are for the database, and so its newest version.
 func (p *place) files(t *testing.T) int {
 	t.Helper()
-	entries, err := fs.ReadDir(sqlbackend.Migrations, p.family().migrations)
+	entries, err := fs.ReadDir(sqlbackend.Migrations, p.via.migrations)
 	require.NoError(t, err)
 	return len(entries)
 }
@@ -120,7 +120,7 @@ func TestToolsMayBeMixed(t *testing.T) {
 					p := p.family().empty(t, p.via)
 					first.up(t, p)
 					db, _ := p.bare(t)
-					store, err := sqlbackend.New(t.Context(), db, p.via.dialect())
+					store, err := p.store(t.Context(), db)
 					require.NoError(t, err)
 					kept := claimOf("kept")
 					begins(t, store, kept, backend.Claimed)

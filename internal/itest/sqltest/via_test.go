@@ -27,8 +27,11 @@ type via struct {
 	// connector connects to a place as an application may that knows nothing of open, with w on the wire.
 	connector func(tb backendtest.TB, p *place, w *wire) driver.Connector
 
-	// own are options that every open of a test has.
-	own []sqlbackend.OpenOption
+	// own are options that every open of a test has, consents those that New and Migrate have too.
+	own      []sqlbackend.OpenOption
+	consents []sqlbackend.TableOption
+
+	migrations string // the directory of the embedded files
 }
 
 // family is a database, whatever the driver.
@@ -40,16 +43,15 @@ type family struct {
 	address func(p *place) string
 	fill    func(n int) []string
 
-	migrations string                             // the directory of the embedded files
-	empty      func(tb testing.TB, v *via) *place // where the default table is not there
-
-	serves bool           // it is a server, and has as many writers as connections
-	joins  *sql.TxOptions // what an application begins that joins a transaction
+	empty  func(tb testing.TB, v *via) *place // where the default table is not there
+	serves bool                               // it is a server, and has as many writers as connections
+	joins  *sql.TxOptions                     // what an application begins that joins a transaction
 }
 
-var vias = []*via{viaPGX, viaPQ, viaMySQL, viaSQLite}
+var vias = []*via{viaPGX, viaPQ, viaMySQL, viaMySQL8, viaSQLite}
 
 func onPostgres(v *via) bool  { return v.family == postgres }
+func onMariaDB(v *via) bool   { return v.family == mariadb }
 func onServers(v *via) bool   { return v.serves }
 func everywhere(*via) bool    { return true }
 func standardSQL(v *via) bool { return v.family != mariadb }
