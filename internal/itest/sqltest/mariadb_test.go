@@ -32,6 +32,7 @@ var mariadb = &family{
 	fill: filledBy(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note)
 SELECT UNHEX(SHA2(CONCAT('{i}/', seq), 256)), UNHEX(MD5(seq)), REPEAT('f', 33), {row}, REPEAT('a', 128), '' FROM seq_1_to_{n}`),
 	empty:   newDatabase,
+	empties: "TRUNCATE ",
 	address: mysqlURL,
 	serves:  true,
 	joins:   &sql.TxOptions{Isolation: sql.LevelReadCommitted},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ FROM generate_series(1, {n}) AS i, (VALUES (`+strings.Join(filled, "), (")+`)) A
 ORDER BY i`, "{n}", itoa(n))}
 	},
 	empty:   newSchema,
+	empties: "TRUNCATE ",
 	address: postgresURL,
 	serves:  true,
 	joins:   &sql.TxOptions{Isolation: sql.LevelReadCommitted},
@@ -65,6 +67,9 @@ func postgresURL(p *place) string {
 
 var schemas atomic.Int64
 
+// adminPostgres is the pool through which schemas are made and dropped. It ends with the process.
+var adminPostgres = sync.OnceValues(func() (*sqlx.DB, error) { return sqlx.Open("pgx", os.Getenv(postgresVariable)) })
+
 // newSchema makes a schema, which goes with the test.
 func newSchema(tb testing.TB, v *via) *place {
 	tb.Helper()
@@ -72,7 +77,7 @@ func newSchema(tb testing.TB, v *via) *place {
 	if server == "" {
 		tb.Skipf("NOT TESTED: %s names no PostgreSQL server, as in postgres://user@127.0.0.1/db", postgresVariable)
 	}
-	db, err := sqlx.Open("pgx", server)
+	db, err := adminPostgres()
 	require.NoError(tb, err)
 	name := fmt.Sprintf("idem_sqltest_%d_%d", os.Getpid(), schemas.Add(1))
 	_, err = db.ExecContext(tb.Context(), `CREATE SCHEMA `+name)
@@ -82,7 +87,6 @@ func newSchema(tb testing.TB, v *via) *place {
 		defer cancel()
 		_, err := db.ExecContext(ctx, `DROP SCHEMA `+name+` CASCADE`)
 		require.NoError(tb, err)
-		require.NoError(tb, db.Close())
 	})
 	p := &place{via: v, at: server, table: defaultTable}
 	return p.with("search_path", name)

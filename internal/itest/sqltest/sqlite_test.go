@@ -30,6 +30,7 @@ SELECT randomblob(32), randomblob(16), randomblob(33), {row}, zeroblob(128), '' 
 	empty: func(tb testing.TB, v *via) *place {
 		return &place{via: v, at: newFile(tb), table: defaultTable}
 	},
+	empties: "DELETE FROM ",
 	address: func(p *place) string { return p.at },
 }
 

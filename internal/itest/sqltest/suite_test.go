@@ -20,36 +20,47 @@ type setup struct {
 	hidden bool
 }
 
+// Each via has the pools that deadlock first, meet most often and lie between. The settings of the connections are spread
+// over them: no two of one row concern the same thing, so that neither can hide what the other does.
 var setups = []setup{
 	{name: "pgx, a pool of 1", via: viaPGX, conns: 1},
-	{name: "pgx, a pool of 2", via: viaPGX, conns: 2},
-	{name: "pgx, a pool of 20", via: viaPGX, conns: 20},
-	{name: "pgx, serializable everywhere", via: viaPGX, conns: 4, params: map[string]string{"default_transaction_isolation": "serializable"}},
-	{name: "pgx, another time zone, and a name that sqlx does not know", via: viaPGX, conns: 4, params: map[string]string{"timezone": "Pacific/Kiritimati"}, hidden: true},
+	{
+		name: "pgx, a pool of 2, serializable everywhere", via: viaPGX, conns: 2,
+		params: map[string]string{"default_transaction_isolation": "serializable"},
+	},
+	{
+		name: "pgx, a pool of 20 in another time zone, a name that sqlx does not know", via: viaPGX, conns: 20, hidden: true,
+		params: map[string]string{"timezone": "Pacific/Kiritimati"},
+	},
 	{name: "pq, a pool of 1", via: viaPQ, conns: 1},
-	{name: "pq, a pool of 2", via: viaPQ, conns: 2},
 	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
-	{name: "mysql, a pool of 1", via: viaMySQL, conns: 1},
-	{name: "mysql, a pool of 2", via: viaMySQL, conns: 2},
+	{
+		name: "mysql, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL, conns: 1,
+		params: map[string]string{"clientFoundRows": "true", "sql_mode": "''"},
+	},
+	{
+		name: "mysql, a pool of 2 in another time zone, interpolated parameters", via: viaMySQL, conns: 2,
+		params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true", "interpolateParams": "true"},
+	},
 	{name: "mysql, a pool of 20", via: viaMySQL, conns: 20},
-	{name: "mysql, found rows are counted", via: viaMySQL, conns: 4, params: map[string]string{"clientFoundRows": "true"}},
-	{name: "mysql, no sql_mode", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "''"}},
-	{name: "mysql, simultaneous assignments", via: viaMySQL, conns: 4, params: map[string]string{"sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"}},
-	{name: "mysql, another time zone, and a name that sqlx does not know", via: viaMySQL, conns: 4, params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true"}, hidden: true},
-	{name: "mysql, interpolated parameters", via: viaMySQL, conns: 4, params: map[string]string{"interpolateParams": "true"}},
-	{name: "mysql, repeatable read everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"}},
-	{name: "mysql, serializable everywhere", via: viaMySQL, conns: 4, params: map[string]string{"tx_isolation": "'SERIALIZABLE'"}},
-	{name: "mysql, a name that sqlx does not know", via: viaMySQL, conns: 4, hidden: true},
+	{
+		name: "mysql, repeatable read everywhere, a name that sqlx does not know", via: viaMySQL, conns: 4, hidden: true,
+		params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"},
+	},
+	{
+		name: "mysql, serializable everywhere, simultaneous assignments", via: viaMySQL, conns: 4,
+		params: map[string]string{"tx_isolation": "'SERIALIZABLE'", "sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"},
+	},
 	{
 		name: "mysql 8, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL8, conns: 1,
 		params: map[string]string{"clientFoundRows": "true", "sql_mode": "''"},
 	},
 	{
-		name: "mysql 8, a pool of 2 in another time zone, interpolating", via: viaMySQL8, conns: 2,
+		name: "mysql 8, a pool of 2 in another time zone, interpolated parameters", via: viaMySQL8, conns: 2,
 		params: map[string]string{"time_zone": "'-08:00'", "parseTime": "true", "interpolateParams": "true"},
 	},
 	{
-		name: "mysql 8, a pool of 20 at the server's level", via: viaMySQL8, conns: 20,
+		name: "mysql 8, a pool of 20, repeatable read everywhere", via: viaMySQL8, conns: 20,
 		params: map[string]string{"tx_isolation": "'REPEATABLE-READ'"},
 	},
 	{
@@ -57,8 +68,8 @@ var setups = []setup{
 		params: map[string]string{"tx_isolation": "'SERIALIZABLE'", "sql_mode": "'SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"},
 	},
 	{name: "sqlite, a pool of 1", via: viaSQLite, conns: 1},
-	{name: "sqlite, a pool of 2", via: viaSQLite, conns: 2},
-	{name: "sqlite, a pool of 20, and a name that sqlx does not know", via: viaSQLite, conns: 20, hidden: true},
+	{name: "sqlite, a pool of 2, a name that sqlx does not know", via: viaSQLite, conns: 2, hidden: true},
+	{name: "sqlite, a pool of 20", via: viaSQLite, conns: 20},
 }
 
 func (s setup) fresh(t *testing.T) *place {
@@ -71,10 +82,29 @@ func (s setup) fresh(t *testing.T) *place {
 	return p
 }
 
-func (p *place) harness(t *testing.T) backendtest.TxHarness[*sqlx.Tx] {
+// stage is a setup's storage, on which the rules of a suite play one after the other. Each opens handles of its own.
+type stage struct {
+	*place
+	own *sqlx.DB // the test's
+}
+
+func (s setup) stage(t *testing.T) *stage {
 	t.Helper()
+	p := s.fresh(t)
 	own, _ := p.of(10).open(t)
 	p.run(t, own, `CREATE TABLE {t}_effects (n INTEGER)`)
+	return &stage{p, own}
+}
+
+func (p *stage) empty(t *testing.T) {
+	t.Helper()
+	for _, table := range []string{"{t}", "{t}_effects"} {
+		p.run(t, p.own, p.family().empties+table)
+	}
+}
+
+func (p *stage) harness() backendtest.TxHarness[*sqlx.Tx] {
+	own := p.own
 	var taps []*tap
 	return backendtest.TxHarness[*sqlx.Tx]{
 		Harness: backendtest.Harness{
@@ -116,9 +146,19 @@ func everySetup(t *testing.T, f func(*testing.T, func(*testing.T) backendtest.Tx
 	for _, s := range setups {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			f(t, func(t *testing.T) backendtest.TxHarness[*sqlx.Tx] {
-				t.Parallel()
-				return s.fresh(t).harness(t)
+			var stage *stage
+			f(t, func(rule *testing.T) backendtest.TxHarness[*sqlx.Tx] {
+				if stage == nil {
+					stage = s.stage(t)
+				} else {
+					stage.empty(rule)
+				}
+				rule.Cleanup(func() {
+					if rule.Failed() { // who knows what it has left
+						stage = nil
+					}
+				})
+				return stage.harness()
 			})
 		})
 	}
@@ -126,7 +166,7 @@ func everySetup(t *testing.T, f func(*testing.T, func(*testing.T) backendtest.Tx
 
 func TestStoreKeepsTheContract(t *testing.T) {
 	everySetup(t, func(t *testing.T, harness func(*testing.T) backendtest.TxHarness[*sqlx.Tx]) {
-		backendtest.Run(t, func(t *testing.T) backendtest.Harness { return harness(t).Harness })
+		backendtest.Run(t, func(rule *testing.T) backendtest.Harness { return harness(rule).Harness })
 	})
 }
 

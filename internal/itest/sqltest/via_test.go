@@ -43,9 +43,10 @@ type family struct {
 	address func(p *place) string
 	fill    func(n int) []string
 
-	empty  func(tb testing.TB, v *via) *place // where the default table is not there
-	serves bool                               // it is a server, and has as many writers as connections
-	joins  *sql.TxOptions                     // what an application begins that joins a transaction
+	empty   func(tb testing.TB, v *via) *place // where the default table is not there
+	empties string                             // the statement that leaves a table as good as new, before the name
+	serves  bool                               // it is a server, and has as many writers as connections
+	joins   *sql.TxOptions                     // what an application begins that joins a transaction
 }
 
 var vias = []*via{viaPGX, viaPQ, viaMySQL, viaMySQL8, viaSQLite}
