@@ -191,7 +191,8 @@ func (w *waiter) watch(ctx context.Context) {
 	w.endWatch()
 	changed, unwatch, err := n.Watch(ctx, w.id.record)
 	if err != nil {
-		w.unheard = errors.Is(err, backend.ErrUnsupported)
+		// What a transaction has claimed is not seen before it ends, at whatever time it is tried again.
+		w.unheard = errors.Is(err, backend.ErrUnsupported) || w.g.Guarantee() == Tx
 		return // polling is enough
 	}
 	w.changed, w.unwatch = changed, unwatch

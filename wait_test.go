@@ -291,6 +291,29 @@ func TestPollsAreFrequentWhereTheStoreTellsNothing(t *testing.T) {
 	}
 }
 
+func TestAWatchOfATransactionIsTriedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &telling{Store: new(memtest.Store), watch: func(int) (<-chan struct{}, error) { return nil, errors.New("not seen") }}
+		do := func(g *idem.Guard, d time.Duration) (idem.Result[receipt], error) {
+			return idem.DoTxResult(t.Context(), g, "k", "u", five, func(context.Context, *memtest.Tx, charge) (receipt, error) {
+				time.Sleep(d)
+				return receipt{}, nil
+			}, idem.Wait(time.Minute))
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = do(newGuard(t, store.Store, idem.Tx), 10*time.Second) })
+		synctest.Wait()
+		began := time.Now()
+		res, err := do(newGuard(t, store, idem.Tx), 0)
+		require.NoError(t, err)
+		require.True(t, res.Replayed)
+		require.InDelta(t, 10*time.Second, time.Since(began), float64(300*time.Millisecond), "it polls often")
+		require.EqualValues(t, 1, store.watches.Load())
+		wg.Wait()
+	})
+}
+
 func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

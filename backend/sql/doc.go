@@ -17,6 +17,13 @@
 // expires holds the largest integer. A row whose expires_at has come is absent to every statement, whether or not
 // [Store.Prune] has been there.
 //
+// # Waiting
+//
+// A call that waits for another's answer (idem.Wait) asks again and again, four times a second. On PostgreSQL a [Listener]
+// has it told instead, within milliseconds of the commit, on one connection for all who wait in a process; the drivers'
+// Open sees to that. A waiter marks its record, in the column waited, and what ends the claim notifies of marked records
+// alone. A transaction's claim cannot be marked before it commits: those who wait for one ask.
+//
 // # Transactions
 //
 // [Store] is a [backend.Transactor] of *sqlx.Tx: with idem.DoTx the claim, the effect and the answer commit together.

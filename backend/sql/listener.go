@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -31,7 +34,7 @@ type Listener struct {
 	listen ListenFunc
 
 	mu      sync.Mutex
-	prove   func(ctx context.Context, payload string) error // sends a notification the way that stores do
+	proves  map[*sqlx.DB]func(ctx context.Context, payload string) error // notify the way that stores do
 	watches map[backend.ID][]chan struct{}
 	running *listening // nil while nobody waits
 	closed  bool
@@ -63,7 +66,7 @@ var (
 
 // NewListener returns a Listener whose connection a driver makes.
 func NewListener(listen ListenFunc) *Listener {
-	return &Listener{listen: listen, watches: map[backend.ID][]chan struct{}{}, turned: make(chan struct{})}
+	return &Listener{listen: listen, watches: map[backend.ID][]chan struct{}{}, proves: map[*sqlx.DB]func(context.Context, string) error{}, turned: make(chan struct{})}
 }
 
 // Close ends the connection, and returns when it has ended. Who still waits polls from then on.
@@ -202,14 +205,17 @@ func (l *Listener) run(ctx context.Context, s *listening) {
 func (l *Listener) begin(ctx context.Context, s *listening) error {
 	l.mu.Lock()
 	s.nonce, s.err = "proof "+strconv.FormatUint(rand.Uint64(), 36), errUnproved
-	nonce, prove := s.nonce, l.prove
+	nonce, proves := s.nonce, slices.Collect(maps.Values(l.proves))
 	l.mu.Unlock()
-	if prove == nil {
-		return errors.New("no store uses it")
-	}
 	ctx, cancel := context.WithTimeout(ctx, proofWait)
 	defer cancel()
-	return prove(ctx, nonce)
+	err := errors.New("no store uses it")
+	for _, prove := range proves { // a pool may be closed by now
+		if err = prove(ctx, nonce); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (l *Listener) hear(s *listening, payload string) {
@@ -269,6 +275,7 @@ func (l *Listener) await(ctx context.Context) error {
 		select {
 		case <-turned:
 		case <-ctx.Done():
+			_, err := l.state()
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package sqlbackend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/idem-go/idem/backend"
@@ -31,7 +32,7 @@ func (s *Store) Watch(ctx context.Context, id backend.ID) (<-chan struct{}, func
 	}
 	there, err := n.mark(ctx, id)
 	if err == nil && !there {
-		err = fmt.Errorf("there is no claim to be seen: %w", backend.ErrUnsupported)
+		err = errors.New("there is no claim to be seen")
 	}
 	if err != nil {
 		return nil, nil, failure(ctx, "watch", err, s.engine.classify)
@@ -68,6 +69,6 @@ func (s *Store) listens() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.prove = n.notify
+	l.proves[s.db] = n.notify
 	return nil
 }
