@@ -2,6 +2,7 @@ package sqlbackend
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,10 @@ type Driver struct {
 
 	// Settings points at what the package's own options set, which [DriverOption] makes. It is nil where there are none.
 	Settings any
+
+	// Parameters are what the query of a URL may say of the package's own options, by name, beside what it may say to every
+	// driver.
+	Parameters map[string]Parameter
 }
 
 // Opening is an Open of a driver package, with its options checked and nothing opened yet.
@@ -43,9 +48,9 @@ type Opening struct {
 //
 //	untested_mysql  true goes on with MySQL itself, as UntestedMySQL
 //
-// An error names the option or parameter that is wrong, and does not repeat address.
+// and those of d. An error names the option or parameter that is wrong, and does not repeat address.
 func (d Driver) Prepare(address string, opts []OpenOption) (o *Opening, rest string, err error) {
-	rest, given, err := takeParameters(address)
+	rest, given, err := d.takeParameters(address)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", d.Name, err)
 	}
@@ -69,6 +74,16 @@ func (o *Opening) apply(opts []OpenOption) error {
 		}
 	}
 	return nil
+}
+
+// Listen has the store told of ends by l, which then closes with the pool that is opened on the connector that it
+// returns. Where the options have WithListener already, theirs is used, and l is not.
+func (o *Opening) Listen(l *Listener, c driver.Connector) driver.Connector {
+	if o.config.listener != nil {
+		return c
+	}
+	o.config.listener = l
+	return l.Connector(c)
 }
 
 // Start sets the pool up, brings the table of records up to date unless WithoutMigrate was given, and returns the store

@@ -119,6 +119,58 @@ func TestParametersAreOptionsAndACallsOwnRule(t *testing.T) {
 	}
 }
 
+func TestADriversOwnParametersAreTakenOutToo(t *testing.T) {
+	t.Parallel()
+	var p paint
+	d := Driver{Name: "made-up", Dialect: SQLite(noCode), Settings: &p, Parameters: map[string]Parameter{
+		"color": func(value string) (OpenOption, error) { return colored(value), nil },
+		"gray":  Unless(colored("bright")),
+		"table": func(string) (OpenOption, error) { return nil, fmt.Errorf("is every driver's") },
+	}}
+	for address, want := range map[string]string{
+		"a://h/d?color=r%65d&mode=rw&table=t": "red",
+		"a://h/d?mode=rw&gray=false":          "bright",
+		"a://h/d?mode=rw&gray=true":           "",
+	} {
+		p = paint{}
+		_, rest, err := d.Prepare(address, nil)
+		if err != nil || rest != "a://h/d?mode=rw" || p.color != want {
+			t.Errorf("%s: %q is left, color %q, %v", address, rest, p.color, err)
+		}
+	}
+	if _, _, err := d.Prepare("a://h/d?color=red", []OpenOption{colored("blue")}); err != nil || p.color != "blue" {
+		t.Errorf("the option gave %q, %v", p.color, err)
+	}
+	for query, want := range map[string]string{
+		"color=a&color=b": "the parameter color is given more than once",
+		"gray=secret":     "the parameter gray must be true or false",
+		"color=":          "option Colored: no color",
+	} {
+		_, _, err := d.Prepare("a://h/d?"+query, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want %q in it", query, err, want)
+		}
+	}
+}
+
+func TestAnOpenListensUnlessTheCallerDoes(t *testing.T) {
+	t.Parallel()
+	mine, theirs := newLine().Listener, newLine().Listener
+	for _, opts := range [][]OpenOption{nil, {WithListener(theirs)}} {
+		o, _, err := Driver{Name: "made-up", Dialect: Postgres(PostgresDriver{})}.Prepare("", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := o.Listen(mine, connector{})
+		if _, closes := c.(closingConnector); closes != (opts == nil) {
+			t.Errorf("with %d options the pool closes its listener: %v", len(opts), closes)
+		}
+		if want := map[bool]*Listener{true: mine, false: theirs}[opts == nil]; o.config.listener != want {
+			t.Errorf("with %d options another listener is used", len(opts))
+		}
+	}
+}
+
 func TestAWrongParameterIsNamedAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{

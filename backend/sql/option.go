@@ -35,7 +35,8 @@ type config struct {
 	step     int
 	pause    time.Duration
 
-	listener *Listener // nil: nobody is told of anything
+	listener   *Listener // nil: nobody is told of anything
+	unprepared bool      // PostgreSQL's: nothing is prepared on the pool
 
 	isolation sql.IsolationLevel // of the transactions that InTx begins; the zero value is the dialect's
 

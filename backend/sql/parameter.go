@@ -11,8 +11,15 @@ import (
 
 var isURL = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 
-// takeParameters takes idem's own parameters out of address, as Driver.Prepare says.
-func takeParameters(address string) (rest string, opts []OpenOption, err error) {
+// Parameter makes an option of what the query of a URL says. An error says what the value must be, goes on after the
+// parameter's name, and does not repeat the value.
+type Parameter func(value string) (OpenOption, error)
+
+// Unless is the parameter of an option that switches something off: false is the option, and true is none.
+func Unless(o OpenOption) Parameter { return boolean(nothing, o) }
+
+// takeParameters takes idem's own parameters and the driver's out of address, as Prepare says.
+func (d Driver) takeParameters(address string) (rest string, opts []OpenOption, err error) {
 	rest, query, _ := strings.Cut(address, "?")
 	if !isURL.MatchString(address) || query == "" {
 		return address, nil, nil
@@ -24,12 +31,12 @@ func takeParameters(address string) (rest string, opts []OpenOption, err error) 
 		if decoded, err := url.QueryUnescape(name); err == nil {
 			name = decoded
 		}
-		option, ours := parameters[name]
+		option := d.parameter(name)
 		switch {
-		case !ours && part != "":
+		case option == nil && part != "":
 			others = append(others, part)
 			continue
-		case !ours:
+		case option == nil:
 			continue
 		case seen[name]:
 			return "", nil, fmt.Errorf("the parameter %s is given more than once", name)
@@ -47,10 +54,14 @@ func takeParameters(address string) (rest string, opts []OpenOption, err error) 
 	return rest, opts, nil
 }
 
-// parameter makes an option of what the query says.
-type parameter func(value string) (OpenOption, error)
+func (d Driver) parameter(name string) Parameter {
+	if p := parameters[name]; p != nil {
+		return p
+	}
+	return d.Parameters[name]
+}
 
-func (p parameter) read(value string) (OpenOption, error) {
+func (p Parameter) read(value string) (OpenOption, error) {
 	decoded, err := url.QueryUnescape(value)
 	if err != nil {
 		return nil, errors.New("cannot be read: what has a meaning of its own must be percent-encoded")
@@ -58,10 +69,10 @@ func (p parameter) read(value string) (OpenOption, error) {
 	return p(decoded)
 }
 
-var parameters = map[string]parameter{
+var parameters = map[string]Parameter{
 	"table":    func(value string) (OpenOption, error) { return Table(value), nil },
-	"readable": func(value string) (OpenOption, error) { return unless(value, WithoutReadable()) },
-	"migrate":  func(value string) (OpenOption, error) { return unless(value, WithoutMigrate()) },
+	"readable": Unless(WithoutReadable()),
+	"migrate":  Unless(WithoutMigrate()),
 	"conns": func(value string) (OpenOption, error) {
 		n, err := strconv.Atoi(value)
 		if err != nil {
@@ -69,32 +80,20 @@ var parameters = map[string]parameter{
 		}
 		return Conns(n), nil
 	},
-	"untested_mysql": func(value string) (OpenOption, error) { return only(value, UntestedMySQL()) },
+	"untested_mysql": boolean(UntestedMySQL(), nothing),
 }
 
-// only returns o where value is true, and what changes nothing where it is false.
-func only(value string, o OpenOption) (OpenOption, error) {
-	switch value {
-	case "true":
-		return o, nil
-	case "false":
-		return nothing, nil
-	}
-	return nil, errNotBoolean
-}
+// nothing is an option that changes nothing.
+var nothing OpenOption = openOption(func(*Opening) error { return nil })
 
-var (
-	nothing       = openOption(func(*Opening) error { return nil })
-	errNotBoolean = errors.New("must be true or false")
-)
-
-// unless returns o where value is false, and what changes nothing where it is true.
-func unless(value string, o OpenOption) (OpenOption, error) {
-	switch value {
-	case "false":
-		return o, nil
-	case "true":
-		return nothing, nil
+func boolean(whenTrue, whenFalse OpenOption) Parameter {
+	return func(value string) (OpenOption, error) {
+		switch value {
+		case "true":
+			return whenTrue, nil
+		case "false":
+			return whenFalse, nil
+		}
+		return nil, errors.New("must be true or false")
 	}
-	return nil, errNotBoolean
 }

@@ -17,8 +17,7 @@ import (
 // for a driver that keeps prepared statements by itself, as pgx does.
 type PostgresDriver struct {
 	// Prepare says that the store prepares its statements on the pool and keeps them: a driver like lib/pq takes two
-	// round trips for a statement that is not prepared. It must be false where a pooler between here and the server
-	// gives each transaction another connection and cannot follow prepared statements.
+	// round trips for a statement that is not prepared. The option WithoutPrepare overrules it.
 	Prepare bool
 
 	// RolledBack reports whether an error of COMMIT says that the transaction had failed before and was rolled back:
@@ -31,9 +30,21 @@ type PostgresDriver struct {
 // which pgx and lib/pq have. drivers/pgx and drivers/pq have it ready for theirs.
 //
 // The pool must reach the server that takes writes. A Store needs no state of a session, so a pooler in transaction mode
-// will do, and no setting but the defaults: it asks for READ COMMITTED where it begins a transaction, and what runs
-// alone is run again where default_transaction_isolation makes it fail.
+// will do (the documentation of drivers/pgx says how; a Listener and Migrate go around it), and no setting but the
+// defaults: it asks for READ COMMITTED where it begins a transaction, and what runs alone is run again where
+// default_transaction_isolation makes it fail.
 func Postgres(d PostgresDriver) Dialect { return postgresDialect{d} }
+
+// WithoutPrepare has a store on PostgreSQL prepare nothing on the pool, whatever the dialect says of the driver: for a
+// pool that leads through a pooler like PgBouncer in transaction mode, where what is prepared on one connection is missing
+// on the next. lib/pq then needs binary_parameters=yes in its data source, with which a statement still takes one round
+// trip. Other databases refuse it.
+func WithoutPrepare() Option {
+	return storeOption(func(c *config) error {
+		c.unprepared = true
+		return nil
+	})
+}
 
 type postgresDialect struct{ driver PostgresDriver }
 
@@ -84,6 +95,9 @@ current_setting('transaction_read_only') = 'on'`).Scan(&version, &standby, &read
 }
 
 func (d postgresDialect) engine(s *Store) engine {
+	if s.config.unprepared {
+		d.driver.Prepare = false
+	}
 	if !d.driver.Prepare {
 		s.pool = unprepared{s.db}
 	}

@@ -61,6 +61,9 @@ func (c config) open(ctx context.Context, db *sqlx.DB, d Dialect) (*Store, error
 	s := &Store{db: db, pool: pool{db}, config: c, pruner: newPruner()}
 	s.records = &records{sql: newStatements(c.table, d.words()), readable: c.readable}
 	s.engine = d.engine(s)
+	if _, ok := s.engine.(*postgresEngine); c.unprepared && !ok {
+		return nil, errors.New("sqlbackend: option WithoutPrepare: this database is not PostgreSQL")
+	}
 	if a, ok := s.engine.(asker); ok {
 		if err := a.askServer(ctx); err != nil {
 			return nil, failure(ctx, "ask the server", err, s.engine.classify)

@@ -3,6 +3,7 @@ package pgx
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,7 +18,7 @@ import (
 func NewListener(dsn string) (*sqlbackend.Listener, error) {
 	parsed, err := parse(dsn)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pgx: %w", err)
 	}
 	return listenerOn(parsed), nil
 }

@@ -48,7 +48,7 @@ func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
 
 func TestParametersThatAreNotIdemsGoToPgx(t *testing.T) {
 	t.Parallel()
-	_, dsn, err := opener.Prepare("postgres://h/db?sslmode=disable&table=t&application_name=a%26b&migrate=false", nil)
+	_, dsn, err := opener(new(settings)).Prepare("postgres://h/db?sslmode=disable&table=t&listen=false&application_name=a%26b&migrate=false", nil)
 	require.NoError(t, err)
 	require.Equal(t, "postgres://h/db?sslmode=disable&application_name=a%26b", dsn)
 	_, _, err = Open(t.Context(), "postgres://h/db", nil)

@@ -3,6 +3,7 @@ package pq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // waits. Errors never repeat dsn.
 func NewListener(dsn string) (*sqlbackend.Listener, error) {
 	if _, err := connectorTo(dsn); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pq: %w", err)
 	}
 	return listenerOn(dsn), nil
 }
@@ -33,7 +34,7 @@ func listenerOn(dsn string) *sqlbackend.Listener {
 			}
 		})
 		// Close from another goroutine, as Listen waits for a connection whatever happens.
-		leave := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		context.AfterFunc(ctx, func() { _ = conn.Close() })
 		err := conn.Listen(channel)
 		if err == nil {
 			err = listening()
@@ -51,9 +52,6 @@ func listenerOn(dsn string) *sqlbackend.Listener {
 			err = cause
 		}
 		fail(nil)
-		if leave() {
-			_ = conn.Close()
-		}
 		for range conn.Notify { // until its goroutine is about to end
 		}
 		return err

@@ -36,7 +36,7 @@ func Open(ctx context.Context, file string, opts ...sqlbackend.OpenOption) (*sql
 }
 
 func opener(s *settings) sqlbackend.Driver {
-	return sqlbackend.Driver{Name: "sqlite", Dialect: Dialect(), Conns: 8, Settings: s}
+	return sqlbackend.Driver{Name: "sqlite", Dialect: Dialect(), Conns: 8, Settings: s, Parameters: parameters}
 }
 
 func (s *settings) open(ctx context.Context, file string, opening *sqlbackend.Opening) (*sqlx.DB, *sqlbackend.Store, error) {

@@ -130,7 +130,7 @@ func TestAURLReads(t *testing.T) {
 		opening, rest, err := opener(newSettings()).Prepare(text, nil)
 		require.NoError(t, err, text)
 		require.NotNil(t, opening)
-		file, err := newSettings().parseURL(rest)
+		file, err := parseURL(rest)
 		require.NoError(t, err, text)
 		require.Equal(t, want, file, text)
 	}
@@ -146,11 +146,12 @@ func TestAURLIsRefused(t *testing.T) {
 		"for a database in memory":  {"sqlite::memory:", "memory"},
 		"with an unknown parameter": {"sqlite:app.db?mode=memory", `unknown parameter "mode"`},
 		"with a parameter twice":    {"sqlite:app.db?table=a&table=b", "table is given more than once"},
+		"with one of its own twice": {"sqlite:app.db?synchronous=full&synchronous=full", "synchronous is given more than once"},
 		"with a bad query":          {"sqlite:app.db?mode=%zz", "query"},
 		"with a bad escape in ours": {"sqlite:app.db?table=%zz", "parameter table"},
 		"with a number for a time":  {"sqlite:app.db?busy_timeout=3", "busy_timeout"},
 		"with a bad boolean":        {"sqlite:app.db?readable=no", "readable"},
-		"with a bad synchronous":    {"sqlite:app.db?synchronous=off", "synchronous"},
+		"with a bad synchronous":    {"sqlite:app.db?synchronous=off", "option Synchronous"},
 		"with a table that is none": {"sqlite:app.db?table=a%20b", "option Table"},
 	} {
 		t.Run(name, func(t *testing.T) {

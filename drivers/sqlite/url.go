@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 func init() { backend.Register("sqlite", openURL) }
@@ -26,7 +27,7 @@ func openURL(ctx context.Context, address string) (backend.Handle, error) {
 	if err != nil {
 		return backend.Handle{}, err
 	}
-	file, err := s.parseURL(address)
+	file, err := parseURL(address)
 	if err != nil {
 		return backend.Handle{}, fmt.Errorf("sqlite: %w", err)
 	}
@@ -37,8 +38,20 @@ func openURL(ctx context.Context, address string) (backend.Handle, error) {
 	return backend.Handle{Store: store, Close: db.Close}, nil
 }
 
-// parseURL returns the file that address names, and sets what its query says.
-func (s *settings) parseURL(address string) (file string, err error) {
+// parameters are what a URL may say of this package's own options.
+var parameters = map[string]sqlbackend.Parameter{
+	"synchronous": func(value string) (sqlbackend.OpenOption, error) { return Synchronous(value), nil },
+	"busy_timeout": func(value string) (sqlbackend.OpenOption, error) {
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return nil, errors.New("must be a duration such as 3s")
+		}
+		return BusyTimeout(d), nil
+	},
+}
+
+// parseURL returns the file that address names. What it may say in its query was taken out before.
+func parseURL(address string) (file string, err error) {
 	rest, found := strings.CutPrefix(address, "sqlite:")
 	if !found {
 		return "", errors.New("the URL must be sqlite:FILE")
@@ -57,32 +70,8 @@ func (s *settings) parseURL(address string) (file string, err error) {
 	if err != nil {
 		return "", errors.New("the query cannot be read: it must be NAME=VALUE, joined by &")
 	}
-	for name, all := range values {
-		if len(all) != 1 {
-			return "", fmt.Errorf("the parameter %s is given more than once", name)
-		}
-		if err := s.set(name, all[0]); err != nil {
-			return "", err
-		}
+	for name := range values {
+		return "", fmt.Errorf("unknown parameter %q: known are synchronous, busy_timeout, table, readable, migrate and conns", name)
 	}
 	return file, nil
-}
-
-func (s *settings) set(name, value string) (err error) {
-	switch name {
-	case "synchronous":
-		err = s.setSynchronous(value)
-	case "busy_timeout":
-		d, bad := time.ParseDuration(value)
-		if bad != nil {
-			return fmt.Errorf("the parameter busy_timeout must be a duration such as 3s, not %q", value)
-		}
-		err = s.setBusyTimeout(d)
-	default:
-		return fmt.Errorf("unknown parameter %q: known are synchronous, busy_timeout, table, readable, migrate and conns", name)
-	}
-	if err != nil {
-		return fmt.Errorf("the parameter %s: %w", name, err)
-	}
-	return nil
 }
