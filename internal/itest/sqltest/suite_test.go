@@ -33,6 +33,10 @@ var setups = []setup{
 		params: map[string]string{"timezone": "Pacific/Kiritimati"},
 	},
 	{name: "pq, a pool of 1", via: viaPQ, conns: 1},
+	{
+		name: "pq, a pool of 2, serializable everywhere", via: viaPQ, conns: 2,
+		params: map[string]string{"default_transaction_isolation": "serializable"},
+	},
 	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
 	{
 		name: "mysql, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL, conns: 1,
