@@ -1,8 +1,10 @@
 package sqlbackend
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -30,8 +32,10 @@ const mysqlRenew = `UPDATE {t} SET token = ?, fingerprint = ?, state = 1, hold =
 expires_at = CASE WHEN ? = 1 THEN {never} ELSE {now} + ? END, answer = NULL, note = '', guard_name = ?, user_name = ?, key_text = ?
 WHERE id = ? AND token = ? AND expires_at <= {now}`
 
-// sightColumns are what a sight is read from.
-const sightColumns = lookColumns + `, expires_at - {now}`
+// sightColumns are what a sight is read from. The id is there because an upsert takes any unique index for the key.
+const sightColumns = lookColumns + `, expires_at - {now}, id`
+
+var errOtherRow = errors.New("the claim met another record: the table has a unique index beside its primary key, which must be dropped")
 
 // sight is what a claim found, or left, and what Begin's rules make of that.
 type sight struct {
@@ -167,8 +171,12 @@ func (s *sight) stands() bool { return s.there && s.move == stay }
 func (e *mysqlEngine) read(rows *sql.Rows, err error, c *backend.Claim) (seen sight, _ error) {
 	err = one(rows, err, func(s scanner) (err error) {
 		var r rawRow
-		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.answer, &r.expiry); err != nil {
+		var id sql.RawBytes
+		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.answer, &r.expiry, &id); err != nil {
 			return err
+		}
+		if !bytes.Equal(id, c.ID[:]) {
+			return errOtherRow
 		}
 		seen.there, seen.token = true, r.token
 		if r.expiry > 0 {

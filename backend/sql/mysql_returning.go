@@ -14,7 +14,7 @@ type mariaDBAsk struct {
 }
 
 func newMariaDBAsk(e *mysqlEngine) mysqlAsk {
-	text := mysqlClaimText(`1`, `id = VALUES(id)`) + `
+	text := mysqlClaimText(`1`, `id = id`) + `
 RETURNING ` + sightColumns
 	return mariaDBAsk{e: e, atOnce: e.query(e.server.atOnce + text), patiently: e.query(e.server.patiently + text)}
 }

@@ -142,6 +142,21 @@ func TestAnAnswerThatTheServerCannotTakeIsTooLarge(t *testing.T) {
 	})
 }
 
+// An upsert takes any unique index for the key.
+func TestAnotherUniqueIndexNeverAnswersForAnotherRecord(t *testing.T) {
+	each(t, onMariaDB, func(t *testing.T, p *place) {
+		db, store := p.open(t)
+		first, second := claimOf("first"), claimOf("second")
+		begins(t, store, first, backend.Claimed)
+		completes(t, store, first, "the answer of the first")
+		p.run(t, db, `ALTER TABLE {t} ADD UNIQUE (user_name)`)
+		_, err := store.Begin(t.Context(), second)
+		require.Error(t, err)
+		require.Equal(t, []byte("the answer of the first"), begins(t, store, again(first), backend.Replay).Answer)
+		require.Equal(t, 1, p.count(t, db, "1 = 1"))
+	})
+}
+
 func TestNoErrorRepeatsAValue(t *testing.T) {
 	each(t, onMariaDB, func(t *testing.T, p *place) {
 		_, store := p.open(t)
