@@ -66,7 +66,7 @@ func Note(ctx context.Context, text string) error {
 
 // runContext is the context that fn gets: it carries the run without an allocation of its own.
 type runContext struct {
-	context.Context
+	lateContext
 	run *run
 }
 
@@ -76,7 +76,7 @@ func (c *runContext) Value(key any) any {
 	if key == (runKey{}) {
 		return c.run
 	}
-	return c.Context.Value(key)
+	return c.lateContext.Value(key)
 }
 
 func runFrom(ctx context.Context) *run {

@@ -20,49 +20,55 @@ const (
 
 // An answer travels to the store in an envelope, which is all that a store ever sees of it:
 //
-//	version (1) | kind (1) | length of the codec's name (1) | name | payload | CRC-32C of all before (4, big endian)
+//	payload | name of the codec | its length (1) | kind (1) | version (1) | CRC-32C of all before (4, big endian)
 //
-// The checksum finds bytes that were damaged or cut; it is no defence against somebody who can write to the store.
+// What is not payload stands at the end, so that a payload with room behind it need not be copied. The checksum finds
+// bytes that were damaged or cut; it is no defence against somebody who can write to the store. Every later version must
+// end in version and checksum too, so that damage is not taken for one of them.
 type envelope struct {
 	kind    Kind
 	codec   string
 	payload []byte
+	room    bool // the capacity behind payload may be written to
 }
 
 const (
 	envelopeVersion = 1
 	maxCodecName    = 64
+	envelopeTail    = 3 + crc32.Size // without the codec's name
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (e envelope) seal() []byte {
-	b := make([]byte, 0, 3+len(e.codec)+len(e.payload)+crc32.Size)
-	b = append(b, envelopeVersion, byte(e.kind), byte(len(e.codec)))
+	b := e.payload
+	if !e.room {
+		b = append(make([]byte, 0, len(b)+len(e.codec)+envelopeTail), b...)
+	}
 	b = append(b, e.codec...)
-	b = append(b, e.payload...)
+	b = append(b, byte(len(e.codec)), byte(e.kind), envelopeVersion)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // openEnvelope reads what seal wrote. The payload is a part of b, not a copy.
 func openEnvelope(b []byte) (envelope, error) {
-	if len(b) == 0 {
-		return envelope{}, fmt.Errorf("%w: the answer is empty", backend.ErrCorrupt)
-	}
-	if b[0] != envelopeVersion {
-		return envelope{}, fmt.Errorf("%w: the answer's envelope has version %d, this library reads %d", backend.ErrVersion, b[0], envelopeVersion)
-	}
-	body := len(b) - crc32.Size
-	if body < 3 || body < 3+int(b[2]) {
+	tail := len(b) - crc32.Size
+	if tail < 1 {
 		return envelope{}, fmt.Errorf("%w: the answer is cut short", backend.ErrCorrupt)
 	}
-	if binary.BigEndian.Uint32(b[body:]) != crc32.Checksum(b[:body], castagnoli) {
+	if binary.BigEndian.Uint32(b[tail:]) != crc32.Checksum(b[:tail], castagnoli) {
 		return envelope{}, fmt.Errorf("%w: the answer's checksum is wrong", backend.ErrCorrupt)
 	}
-	name := 3 + int(b[2])
-	e := envelope{kind: Kind(b[1]), codec: string(b[3:name]), payload: b[name:body:body]}
+	if version := b[tail-1]; version != envelopeVersion {
+		return envelope{}, fmt.Errorf("%w: the answer's envelope has version %d, this library reads %d", backend.ErrVersion, version, envelopeVersion)
+	}
+	if tail < 3 || tail-3 < int(b[tail-3]) {
+		return envelope{}, fmt.Errorf("%w: the answer is cut short", backend.ErrCorrupt)
+	}
+	end := tail - 3 - int(b[tail-3])
+	e := envelope{kind: Kind(b[tail-2]), codec: string(b[end : tail-3]), payload: b[:end:end]}
 	if e.kind < KindValue || e.kind > KindTombstone {
-		return envelope{}, fmt.Errorf("%w: the answer has the kind %d", backend.ErrVersion, b[1])
+		return envelope{}, fmt.Errorf("%w: the answer has the kind %d", backend.ErrVersion, e.kind)
 	}
 	return e, nil
 }

@@ -16,6 +16,9 @@ func TestEnvelopesSurviveTheJourney(t *testing.T) {
 			codec:   rapid.StringMatching(`[a-z/0-9]{1,64}`).Draw(t, "codec"),
 			payload: rapid.SliceOf(rapid.Byte()).Draw(t, "payload"),
 		}
+		if rapid.Bool().Draw(t, "room") {
+			e.room, e.payload = true, append(make([]byte, 0, len(e.payload)+rapid.IntRange(0, 100).Draw(t, "capacity")), e.payload...)
+		}
 		got, err := openEnvelope(e.seal())
 		require.NoError(t, err)
 		require.Equal(t, e.kind, got.kind)
@@ -41,11 +44,24 @@ func TestADamagedEnvelopeIsNeverRead(t *testing.T) {
 func FuzzEnvelope(f *testing.F) {
 	f.Add(envelope{kind: KindValue, codec: "json", payload: []byte(`{"a":1}`)}.seal())
 	f.Add(envelope{kind: KindTombstone, codec: "http/1"}.seal())
-	f.Add([]byte{1, 1, 255, 0, 0, 0, 0})
+	f.Add([]byte{255, 1, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := openEnvelope(b)
 		if err == nil {
 			require.Equal(t, b, e.seal())
 		}
 	})
+}
+
+// TestAPayloadWithoutRoomIsCopied: what stands behind a payload in its array may be somebody's.
+func TestAPayloadWithoutRoomIsCopied(t *testing.T) {
+	t.Parallel()
+	whole := []byte("payload and what follows it")
+	e := envelope{kind: KindValue, codec: "json", payload: whole[:7]}
+	e.seal()
+	require.Equal(t, "payload and what follows it", string(whole))
+
+	e.payload = append(make([]byte, 0, 64), "payload"...)
+	e.room = true
+	require.Same(t, &e.payload[0], &e.seal()[0], "with room nothing is copied")
 }

@@ -22,6 +22,10 @@ type Answer struct {
 	// Payload is what is stored and replayed. It must not be changed after Run returned.
 	Payload []byte
 
+	// Room says that the capacity behind Payload is nobody else's, so that the engine may write there instead of copying
+	// Payload. It needs 7 bytes and the codec's name.
+	Room bool
+
 	// Tombstone is the small part, at most 4 KiB, that is kept where Payload is too large.
 	Tombstone []byte
 
@@ -59,13 +63,17 @@ func (g *Guard) Exec(ctx context.Context, call Call, opts ...CallOption) (Outcom
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := checkCodecName("Call.Codec", call.Codec); err != nil {
+	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	if call.Run == nil {
-		return Outcome{}, optionError("Call.Run", "the function is nil")
-	}
 	return g.exec(ctx, s, call)
+}
+
+func (c *Call) check() error {
+	if c.Run == nil {
+		return optionError("Call.Run", "the function is nil")
+	}
+	return checkCodecName("Call.Codec", c.Codec)
 }
 
 // prepare returns the settings of a call that is not a transaction's.
@@ -80,8 +88,11 @@ func (g *Guard) prepare(opts []CallOption) (*settings, error) {
 }
 
 func (g *Guard) exec(ctx context.Context, s *settings, call Call) (Outcome, error) {
-	r, err := g.newRun(ctx, s, call)
-	if err != nil {
+	return g.execIn(ctx, new(run), s, call)
+}
+
+func (g *Guard) execIn(ctx context.Context, r *run, s *settings, call Call) (Outcome, error) {
+	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
 	return r.do(ctx)

@@ -225,8 +225,8 @@ func TestAStoredAnswerThatCannotBeReadIsNeverRunAgain(t *testing.T) {
 	}{
 		{"empty", nil, idem.ErrCorrupt},
 		{"cut short", []byte{1, 1}, idem.ErrCorrupt},
-		{"a bad checksum", []byte{1, 1, 0, 'x', 0, 0, 0, 0}, idem.ErrCorrupt},
-		{"a newer envelope", []byte{2, 1, 0, 'x', 0, 0, 0, 0}, idem.ErrVersion},
+		{"a bad checksum", []byte{'x', 0, 1, 1, 0, 0, 0, 0}, idem.ErrCorrupt},
+		{"a newer envelope", []byte{'x', 0, 1, 2, 0xd9, 0x5d, 0x3a, 0xf0}, idem.ErrVersion},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

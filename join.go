@@ -10,8 +10,8 @@ import (
 )
 
 func (g *Guard) execJoined(ctx context.Context, s *settings, call Call, joined backend.TxStore) (Outcome, error) {
-	r, err := g.newRun(ctx, s, call)
-	if err != nil {
+	r := new(run)
+	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
 	r.tx = &transaction{}

@@ -17,10 +17,10 @@ import (
 // becomes of the record. It is read before a claim or renewal is sent, so it never believes in a lease for longer than
 // the store does.
 type lease struct {
-	r      *run
-	sent   time.Time // when the claim was sent
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	r     *run
+	sent  time.Time // when the claim was sent
+	ctx   *runContext
+	first runContext // room for the one context that most calls need
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -35,12 +35,13 @@ type lease struct {
 
 // start returns the context that fn gets, and begins to renew.
 func (l *lease) start(r *run) context.Context {
-	ctx := l.prepare(r)
+	l.ctx = &l.first
+	l.prepare(r, r.ctx, r.s.detached)
 	l.until = l.sent.Add(r.s.lease)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = time.AfterFunc(l.next(time.Now()), l.tick)
-	return ctx
+	return l.ctx
 }
 
 // startTx returns the context that fn gets inside a transaction, which no lease limits, since nobody else can see its
@@ -49,24 +50,16 @@ func (l *lease) startTx(r *run, parent context.Context) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped, l.done = false, false
-	ctx := l.prepareIn(r, parent)
-	cancel := l.cancel
-	l.timer = time.AfterFunc(time.Until(l.end), func() { cancel(ErrMaxRun) })
+	ctx := new(runContext) // what the last one left behind may still look at the last context
+	l.ctx = ctx
+	l.prepare(r, parent, false)
+	l.timer = time.AfterFunc(time.Until(l.end), func() { ctx.cancel(ErrMaxRun) })
 	return ctx
 }
 
-func (l *lease) prepare(r *run) context.Context {
-	parent := r.ctx
-	if r.s.detached {
-		parent = context.WithoutCancel(parent)
-	}
-	return l.prepareIn(r, parent)
-}
-
-func (l *lease) prepareIn(r *run, parent context.Context) context.Context {
+func (l *lease) prepare(r *run, parent context.Context, detached bool) {
 	l.r, l.end = r, l.sent.Add(r.s.maxRun)
-	l.ctx, l.cancel = context.WithCancelCause(parent)
-	return &runContext{Context: l.ctx, run: r}
+	l.ctx.run, l.ctx.parent, l.ctx.detached = r, parent, detached
 }
 
 // next says when to look at the lease again: at a third of it, or at the end of MaxRun.
@@ -89,7 +82,7 @@ func (l *lease) tick() {
 	case !now.Before(l.end):
 		l.stopped = true
 		l.mu.Unlock()
-		l.cancel(ErrMaxRun)
+		l.ctx.cancel(ErrMaxRun)
 		return
 	case !now.Before(l.until):
 		l.lose()
@@ -125,7 +118,7 @@ func (l *lease) lose() {
 	l.stopped = true
 	done := l.done
 	l.mu.Unlock()
-	l.cancel(ErrLeaseLost)
+	l.ctx.cancel(ErrLeaseLost)
 	if !done {
 		l.r.observe(Event{Kind: EventLost, Attempt: l.r.attempt.Number, Code: CodeLeaseLost})
 	}
@@ -180,7 +173,7 @@ func (l *lease) stop() {
 		l.abort()
 	}
 	l.mu.Unlock()
-	l.cancel(nil)
+	l.ctx.cancel(nil)
 	if renewal != nil {
 		<-renewal
 	}

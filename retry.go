@@ -20,9 +20,10 @@ const beginTries = 3
 // begin claims. A claim whose answer is lost is sent again under the same token, which the store recognises; if that
 // does not help either, or the caller left, the token is released, so that a claim which did arrive blocks nobody.
 func (r *run) begin(ctx context.Context) (backend.Grant, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, budget, errBudget)
-	defer cancel()
 	r.lease.sent = time.Now()
+	budgeted := r.within(r.lease.sent.Add(budget), ctx, false)
+	defer budgeted.cancel(nil)
+	ctx = budgeted
 	for try := 1; ; try++ {
 		grant, err := r.g.store.Begin(ctx, r.claim)
 		switch {
@@ -42,6 +43,19 @@ func (r *run) begin(ctx context.Context) (backend.Grant, error) {
 }
 
 var errBudget = fmt.Errorf("idem: no answer within %v", budget)
+
+// within returns a context for one operation of the store with all its tries.
+func (r *run) within(end time.Time, parent context.Context, detached bool) *lateContext {
+	var c *lateContext
+	if r.budget < len(r.budgets) {
+		c = &r.budgets[r.budget]
+		r.budget++
+	} else {
+		c = new(lateContext)
+	}
+	c.parent, c.detached, c.end, c.why = parent, detached, end, errBudget
+	return c
+}
 
 // unavailable says why there is no claim: the caller left, or the store did not answer.
 func (r *run) unavailable(ctx context.Context, err error) error {
@@ -67,8 +81,8 @@ func (r *run) withdraw() {
 // settle sends what follows fn until the store has answered or the budget is spent. It does not depend on the caller,
 // who may have left: the context is made after fn returned.
 func (r *run) settle(op func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.ctx), budget, errBudget)
-	defer cancel()
+	ctx := r.within(time.Now().Add(budget), r.ctx, true)
+	defer ctx.cancel(nil)
 	for try := 1; ; try++ {
 		grant, err := op(ctx)
 		if err == nil || permanent(err) || !pause(ctx, try) {

@@ -18,31 +18,37 @@ type run struct {
 	call  Call
 	ctx   context.Context // the caller's
 	claim backend.Claim
-	began time.Time // when the call began, on this process's monotonic clock
+	began time.Time // when the call began, on this process's monotonic clock; for the observer
 
 	parent  *run // the run that fn of this call belongs to, for ErrReentrant
 	attempt Attempt
 	lease   lease
 	tx      *transaction // nil but in DoTx and JoinTx
+
+	budgets [2]lateContext // room for those of a claim and of a completion
+	budget  int            // how many are in use
 }
 
-// newRun refuses what must not reach the store.
-func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error) {
+// prepare makes r ready for one call, and refuses what must not reach the store.
+func (r *run) prepare(ctx context.Context, g *Guard, s *settings, call Call) error {
 	if err := call.Key.Check(); err != nil {
-		return nil, err
+		return err
 	}
 	if g.policy != nil {
 		if err := g.policy(call.Key); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrInvalidKey, err)
+			return fmt.Errorf("%w: %w", ErrInvalidKey, err)
 		}
 	}
 	if err := call.User.Check(); err != nil {
-		return nil, err
+		return err
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	r := &run{g: g, s: s, call: call, ctx: ctx, began: time.Now(), parent: runFrom(ctx)}
+	r.g, r.s, r.call, r.ctx, r.parent = g, s, call, ctx, runFrom(ctx)
+	if g.observer != nil {
+		r.began = time.Now()
+	}
 	r.claim = backend.Claim{
 		ID:          backend.NewID(g.name, string(call.User), string(call.Key)),
 		Token:       backend.NewToken(),
@@ -52,10 +58,10 @@ func (g *Guard) newRun(ctx context.Context, s *settings, call Call) (*run, error
 	}
 	for outer := r.parent; outer != nil; outer = outer.parent {
 		if outer.claim.ID == r.claim.ID && sameStore(outer.g.store, g.store) {
-			return nil, ErrReentrant
+			return ErrReentrant
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // sameStore reports whether two guards keep their records in one store, as far as can be told.
@@ -225,7 +231,7 @@ func (r *run) store(answer Answer, send func(backend.Completion) (backend.Grant,
 		r.observe(Event{Kind: EventNotEncodable, Attempt: r.attempt.Number, Err: answer.notEncodable})
 	}
 	if !answer.TombstoneOnly && len(answer.Payload) <= r.s.maxResult {
-		whole := envelope{kind: answer.kind(), codec: r.call.Codec, payload: answer.Payload}
+		whole := envelope{kind: answer.kind(), codec: r.call.Codec, payload: answer.Payload, room: answer.Room}
 		grant, err = send(r.completion(whole))
 		if !errors.Is(err, backend.ErrTooLarge) {
 			return grant, EventCompleted, err

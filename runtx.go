@@ -21,8 +21,8 @@ type transaction struct {
 }
 
 func (g *Guard) execTx(ctx context.Context, s *settings, call Call, t *transaction) (Outcome, error) {
-	r, err := g.newRun(ctx, s, call)
-	if err != nil {
+	r := new(run)
+	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
 	r.tx = t

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/idem-go/idem/backend"
@@ -13,8 +14,9 @@ import (
 // record share one room: one of them at a time asks the store, on its own goroutine, and whoever leaves hands that over.
 // No goroutine is started, and nothing remains when the last one has left.
 type rooms struct {
-	mu   sync.Mutex
-	open map[roomID]*room
+	waiting atomic.Int64 // members of all rooms
+	mu      sync.Mutex
+	open    map[roomID]*room
 }
 
 type roomID struct {
@@ -43,6 +45,7 @@ func (rs *rooms) enter(id roomID) *room {
 		rs.open[id] = rm
 	}
 	rm.members++
+	rs.waiting.Add(1)
 	return rm
 }
 
@@ -51,6 +54,7 @@ func (rs *rooms) leave(id roomID, rm *room, leading bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rm.members--
+	rs.waiting.Add(-1)
 	if rm.members == 0 && rs.open[id] == rm {
 		delete(rs.open, id)
 	}
@@ -83,6 +87,9 @@ func (rs *rooms) share(id roomID, rm *room, grant backend.Grant) {
 
 // poke tells who waits for the record that this process is done with it.
 func (rs *rooms) poke(id roomID) {
+	if rs.waiting.Load() == 0 {
+		return // who enters later asks the store himself
+	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rm := rs.open[id]; rm != nil {

@@ -46,12 +46,33 @@ func digest(domain string, parts ...[]byte) [sha256.Size]byte {
 	for _, p := range parts {
 		size += 8 + len(p)
 	}
-	buf := make([]byte, 0, size)
-	buf = binary.BigEndian.AppendUint64(buf, uint64(len(domain)))
+	var room [hashedAtOnce]byte
+	if size > len(room) {
+		return digestStream(domain, parts...)
+	}
+	buf := binary.BigEndian.AppendUint64(room[:0], uint64(len(domain)))
 	buf = append(buf, domain...)
 	for _, p := range parts {
 		buf = binary.BigEndian.AppendUint64(buf, uint64(len(p)))
 		buf = append(buf, p...)
 	}
 	return sha256.Sum256(buf)
+}
+
+// hashedAtOnce is up to how many bytes the fields are put together on the stack: an identity of three long names fits.
+const hashedAtOnce = 1 << 10
+
+// digestStream is digest for what is large: nothing is copied.
+func digestStream(domain string, parts ...[]byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	field := func(p []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		h.Write(p)
+	}
+	field([]byte(domain))
+	for _, p := range parts {
+		field(p)
+	}
+	h.Sum(sum[:0])
+	return sum
 }

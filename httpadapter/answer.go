@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/idem-go/idem"
 )
@@ -28,30 +29,40 @@ const (
 func (rec *recorder) encode(replayed headerSet) (payload, tombstone []byte) {
 	payload = appendBlock(rec.body, rec.status, rec.fields, replayed)
 	if tombstone = payload[len(rec.body):]; len(tombstone) > maxTombstone {
-		tombstone = appendBlock(nil, rec.status, rec.fields, locationOnly)
-	}
-	if len(tombstone) > maxTombstone {
-		tombstone = appendBlock(nil, rec.status, nil, nil)
+		tombstone = rec.tombstone(locationOnly)
 	}
 	return payload, tombstone
+}
+
+// tombstone is what is stored of an answer whose body is not.
+func (rec *recorder) tombstone(replayed headerSet) []byte {
+	b := appendBlock(nil, rec.status, rec.fields, replayed)
+	if len(b) > maxTombstone {
+		b = appendBlock(nil, rec.status, rec.fields, locationOnly)
+	}
+	if len(b) > maxTombstone {
+		b = appendBlock(nil, rec.status, nil, nil)
+	}
+	return b
 }
 
 var locationOnly = setOf("Location")
 
 func appendBlock(b []byte, status int, fields []field, replayed headerSet) []byte {
-	count := 0
-	for _, f := range fields {
-		if replayed.has(f.name) {
-			count++
-		}
-	}
 	start := len(b)
 	b = binary.AppendUvarint(b, uint64(status))
-	b = binary.AppendUvarint(b, uint64(count))
+	count, at := 0, len(b)
+	b = append(b, 0) // the count, which is seldom more than a byte
 	for _, f := range fields {
 		if replayed.has(f.name) {
 			b = appendText(appendText(b, f.name), f.value)
+			count++
 		}
+	}
+	if count < 0x80 {
+		b[at] = byte(count)
+	} else {
+		b = slices.Replace(b, at, at+1, binary.AppendUvarint(nil, uint64(count))...)
 	}
 	return binary.BigEndian.AppendUint32(b, uint32(len(b)-start))
 }
@@ -126,19 +137,20 @@ func (a answer) value(name string) (value string, found bool) {
 }
 
 // replay sends the stored answer as it was, with those of its headers that are replayed now.
-func (a answer) replay(w http.ResponseWriter, method string, replayed headerSet) {
-	h := w.Header()
-	l := lines{header: h, values: make([]string, 0, a.count+3)}
+func (a answer) replay(w http.ResponseWriter, method string, replayed headerSet, room []string) {
+	l := lines{header: w.Header(), values: room}
+	cached, typed := false, false
 	for name, value := range a.each {
+		cached, typed = cached || name == "Cache-Control", typed || name == "Content-Type"
 		if replayed.has(name) {
 			l.add(name, value)
 		}
 	}
-	if _, found := a.value("Cache-Control"); !found {
+	if !cached {
 		l.add("Cache-Control", "no-store")
 	}
-	if _, found := a.value("Content-Type"); !found {
-		h["Content-Type"] = nil // the first answer had none, so net/http must not guess
+	if !typed {
+		l.header["Content-Type"] = nil // the first answer had none, so net/http must not guess
 	}
 	l.add(replayedHeader, "true")
 	l.send(w, method, a.status, a.body)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 )
 
 // ErrBodyRead says that something read the request's body before the middleware: place idem before what reads the body.
@@ -17,9 +18,9 @@ var (
 	errUnreadable = errors.New("httpadapter: the body could not be read")
 )
 
-// readBody returns the whole body, or why the request is refused. Where the length is known it is checked before a byte
+// readBody returns the whole body, in room if it fits, or why the request is refused. Where the length is known it is checked before a byte
 // is read, and so before a client that waits for 100 Continue sends one.
-func (m *Middleware) readBody(w http.ResponseWriter, x Exchange) ([]byte, error) {
+func (m *Middleware) readBody(w http.ResponseWriter, x Exchange, room []byte) ([]byte, error) {
 	r := x.Request
 	switch {
 	case r.ContentLength > m.maxBody:
@@ -27,7 +28,7 @@ func (m *Middleware) readBody(w http.ResponseWriter, x Exchange) ([]byte, error)
 	case x.BodyRead, r.PostForm != nil, r.MultipartForm != nil:
 		return nil, ErrBodyRead
 	}
-	body, err := readAll(w, r, m.maxBody)
+	body, err := readAll(w, r, m.maxBody, room)
 	switch {
 	case err != nil:
 		return nil, err
@@ -40,22 +41,33 @@ func (m *Middleware) readBody(w http.ResponseWriter, x Exchange) ([]byte, error)
 // firstBuffer bounds what is set aside for a body before any of it has come: a header is cheap to send.
 const firstBuffer = 64 << 10
 
+// smallBody is up to how many bytes a body is read into a buffer that waits for the next one.
+const smallBody = 512
+
+var smallBodies = sync.Pool{New: func() any { return new([smallBody]byte) }}
+
 // readAll reads through http.MaxBytesReader on the writer that came in, so that the server closes the connection of a
-// client that sends too much, and so that a smaller limit further out counts.
-func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// client that sends too much, and so that a smaller limit further out counts. A body whose length is known was measured
+// before; a server gives out no more of it.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64, room []byte) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
-	from := http.MaxBytesReader(w, r.Body, limit)
+	var from io.Reader = r.Body
 	hint := r.ContentLength
-	if hint < 0 {
-		hint = bytes.MinRead
+	if hint <= 0 {
+		from, hint = http.MaxBytesReader(w, r.Body, limit), bytes.MinRead-1
 	}
-	body := make([]byte, 0, min(hint, firstBuffer)+1) // one more, so that the end is met without growing
+	body := room
+	if hint >= int64(cap(room)) { // one more, so that the end is met without growing
+		body = make([]byte, 0, min(hint, firstBuffer)+1)
+	}
 	for {
 		n, err := from.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
+		case int64(len(body)) > limit:
+			return nil, errTooLarge
 		case err == io.EOF: //nolint:errorlint // a wrapped EOF is that of something which was cut short
 			return body, nil
 		case err != nil:

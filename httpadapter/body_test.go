@@ -202,3 +202,35 @@ func TestAnnouncedTrailersReachTheHandler(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode)
 	require.EqualValues(t, 1, s.runs.Load())
 }
+
+// TestABodyStaysTheHandlersOwn: what a handler leaves behind must not read the next request.
+func TestABodyStaysTheHandlersOwn(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"small": 10, "just small": 512, "large": 513} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			var kept []io.Reader
+			h := s.wrap(func(_ http.ResponseWriter, r *http.Request) { kept = append(kept, r.Body) })
+			for n := range 20 {
+				body := strings.Repeat(string(rune('a'+n)), size)
+				first(t, do(h, sent(body, header("Idempotency-Key", "k-"+body[:1]))), 200, "")
+			}
+			for n, from := range kept {
+				got, err := io.ReadAll(from)
+				require.NoError(t, err)
+				require.Equal(t, strings.Repeat(string(rune('a'+n)), size), string(got))
+			}
+		})
+	}
+}
+
+// TestABodyThatIsLongerThanAnnouncedIsStillLimited is for requests that came from no server, which would cut it.
+func TestABodyThatIsLongerThanAnnouncedIsStillLimited(t *testing.T) {
+	t.Parallel()
+	s := newService(t, httpadapter.MaxBody(10))
+	r := sent(strings.Repeat("x", 11))
+	r.ContentLength = 5
+	refused(t, do(s.wrap(echo), r), 413, httpadapter.CodeBodyTooLarge)
+	require.Equal(t, backend.Absent, s.state(t))
+}

@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/idem-go/idem"
@@ -25,7 +26,30 @@ func Disposition(rule func(r *http.Request, status int) idem.Disposition) Option
 	})
 }
 
-// chosen is what the option Disposition says, or 0.
+// Decide says what becomes of the answer of the handler that ctx belongs to, over the option Disposition and the default:
+// idem.Keep stores it whatever its status, idem.Release frees the key ("do not store this one"), idem.HoldIt gives it up
+// as unknown. ctx is that of the request, or one derived from it. The last call before the handler returns counts, and 0
+// takes it back; a mark of package idem on the error of a function under Handle counts for more.
+//
+// It returns false, and has no effect, where no middleware guards the request or d is no disposition. It may be called
+// concurrently.
+func Decide(ctx context.Context, d idem.Disposition) bool {
+	x := exchangeFrom(ctx)
+	if x == nil || d > idem.HoldIt {
+		return false
+	}
+	x.decided.Store(uint32(d))
+	return true
+}
+
+// chosen is what the handler or the option Disposition says, or 0.
+func (x *exchange) chosen(r *http.Request) idem.Disposition {
+	if d := idem.Disposition(x.decided.Load()); d != 0 {
+		return d
+	}
+	return x.m.chosen(r, x.rec.status)
+}
+
 func (m *Middleware) chosen(r *http.Request, status int) idem.Disposition {
 	if m.disposition == nil {
 		return 0

@@ -31,9 +31,9 @@
 //
 // A handler writes into a buffer. When it returns, its answer is stored, and only then does the client get it, with all
 // its headers. A replay has the same status, the same body and the headers that [ReplayHeaders] names; it never has a
-// cookie. [Disposition] says which answers are kept: by default not 5xx, nor those 4xx that speak of the moment. An answer
-// larger than idem.MaxResult goes to the first client alone; later ones are told, with 409 and its status, that it was
-// done.
+// cookie. [Disposition] says which answers are kept: by default not 5xx, nor those 4xx that speak of the moment; a handler
+// may [Decide] about its own. An answer larger than idem.MaxResult goes to the first client alone; later ones are told,
+// with 409 and its status, that it was done. Until its client gets it, it waits in a file ([SpoolDir], [MaxAnswer]).
 //
 // So a guarded handler cannot stream: http.NewResponseController(w).Flush is http.ErrNotSupported, as is Hijack;
 // informational answers (1xx) and trailers are dropped. What streams, or upgrades the connection, is not for guarded
@@ -46,8 +46,14 @@
 // attempt or idem.MaxRun is over. A panic passes through, and the next request runs again. Where the store does not
 // answer the handler does not run, and the client gets 503.
 //
-// Refusals are problems (RFC 9457) with a stable code; [StatusOf] lists which status each one has. Handlers that call
-// idem.Do or idem.DoTx themselves, as those under the guarantee Tx must, use [KeyOf] and [WriteError].
+// Refusals are problems (RFC 9457) with a stable code, and with a detail that says what to do next; [StatusOf] lists which
+// status each one has, [ProblemWriter] gives them another form. Handlers that call idem.Do or idem.DoTx themselves, as
+// those under the guarantee Tx must, use [KeyOf] and [WriteError].
+//
+// # What clients must be told
+//
+// The draft wants a server to publish that a key is needed, what makes it unique and when it expires. The method OpenAPI
+// of a [Middleware] makes a document of that, and of all refusals, from the options that are in force.
 //
 // # Shutdown
 //

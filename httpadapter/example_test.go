@@ -2,10 +2,12 @@ package httpadapter_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend/memtest"
@@ -169,5 +171,52 @@ func ExampleKeyOf() {
 	// paid
 	// 200 first payout 17
 	// 200 first payout 17
-	// 400 refused {"title":"Idempotency-Key is invalid","status":400,"detail":"The header Idempotency-Key does not hold a key: its closing quote is missing. A key is 1 to 255 printable ASCII characters in double quotes.","code":"invalid_key"}
+	// 400 refused {"title":"Idempotency-Key is invalid","status":400,"detail":"The header Idempotency-Key does not hold a key: its closing quote is missing. A key is 1 to 255 printable ASCII characters in double quotes. Send the request again with one.","code":"invalid_key"}
+}
+
+// What a route promises can be published: write the document to a file beside the API's own and refer to its components.
+func ExampleMiddleware_OpenAPI() {
+	guard := idem.Must(idem.New("orders", new(memtest.Store)))
+	m := idem.Must(httpadapter.New(guard, account, httpadapter.Call(idem.Retention(48*time.Hour))))
+	fragment, err := m.OpenAPI()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var doc struct {
+		Components struct {
+			Parameters map[string]struct{ Description string }
+			Responses  map[string]any
+		}
+	}
+	_ = json.Unmarshal(fragment, &doc)
+	rules := strings.Split(doc.Components.Parameters["IdempotencyKey"].Description, "\n\n")
+	expiry, _, _ := strings.Cut(rules[3], ".")
+	fmt.Println(expiry)
+	fmt.Println(len(doc.Components.Responses), "kinds of refusals")
+	// Output:
+	// A key expires 48 hours after its request was processed
+	// 7 kinds of refusals
+}
+
+// A handler that found nothing to do may let the key go, so that the same request can be sent again.
+func ExampleDecide() {
+	m := idem.Must(httpadapter.New(idem.Must(idem.New("orders", new(memtest.Store))), account))
+	open := false
+	shop := m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !open {
+			httpadapter.Decide(r.Context(), idem.Release)
+			fmt.Fprint(w, "come back tomorrow")
+			return
+		}
+		fmt.Fprint(w, "sold")
+	}))
+	send(shop, "POST", "/orders", "k-1", `{}`)
+	open = true
+	send(shop, "POST", "/orders", "k-1", `{}`)
+	send(shop, "POST", "/orders", "k-1", `{}`)
+	// Output:
+	// 200 first come back tomorrow
+	// 200 first sold
+	// 200 replay sold
 }

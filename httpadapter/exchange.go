@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/idem-go/idem"
 )
@@ -21,12 +22,15 @@ type exchange struct {
 	user  idem.User
 	body  []byte
 
-	in  wholeBody
-	rec recorder
+	slot       idem.Slot
+	lineRoom   [10]string // for the values of the answer's header
+	*recording            // nil until the handler runs
 
-	failed     *failure // what the function under Handle returned, where the guard decides what that means
-	lost       bool     // it returned an answer that cannot be encoded
-	unanswered bool     // the handler left the answer to what stands further out
+	failed  *failure      // what the function under Handle returned, where the guard decides what that means
+	decided atomic.Uint32 // what the handler said of its answer, an idem.Disposition
+
+	lost       bool // the answer is there for nobody: it cannot be encoded, or its body is not whole
+	unanswered bool // the handler left the answer to what stands further out
 }
 
 type exchangeKey struct{}
@@ -59,20 +63,31 @@ func (x *exchange) is(r *http.Request) bool {
 // exec has the guard run the handler, or answer for it, and sends what comes of that. The guard claims and waits under
 // the client's context; the handler's is detached from it.
 func (x *exchange) exec(key idem.Key) {
-	out, err := x.m.guard.Exec(x, idem.Call{
+	defer x.discard()
+	out, err := x.m.exec.ExecIn(x, &x.slot, idem.Call{
 		Key:         x.m.recordKey(x.r, key),
 		User:        x.user,
 		Fingerprint: fingerprint(x.r, x.body),
 		Codec:       codecName,
-		Run:         x.run,
-	}, x.m.call...)
+		Run:         runExchange,
+	})
 	x.reply(out, err)
 }
 
+func (x *exchange) discard() {
+	if x.recording != nil {
+		x.rec.discard()
+	}
+}
+
+// runExchange finds the exchange in its context, which spares a closure.
+func runExchange(ctx context.Context) idem.Answer { return exchangeFrom(ctx).run(ctx) }
+
 // run is what happens under the claim.
 func (x *exchange) run(ctx context.Context) idem.Answer {
+	x.recording = new(recording)
 	r := x.request(ctx)
-	x.rec.begin(x.w.Header())
+	x.rec.begin(x.w.Header(), x.m.inMemory, x.m.spool)
 	if x.typed != nil {
 		return x.runTyped(ctx, r)
 	}
@@ -85,6 +100,13 @@ func (x *exchange) run(ctx context.Context) idem.Answer {
 	return x.answer(r)
 }
 
+// recording is what an exchange needs whose handler runs. What has the usual size has room in it.
+type recording struct {
+	in       wholeBody
+	rec      recorder
+	bodyRoom [smallBody]byte
+}
+
 // request is the request as the handler gets it. It has no GetBody: with one, a client that passes it on would re-send
 // it by itself when a connection breaks.
 func (x *exchange) request(ctx context.Context) *http.Request {
@@ -92,7 +114,11 @@ func (x *exchange) request(ctx context.Context) *http.Request {
 	r.TransferEncoding, r.GetBody = nil, nil
 	r.ContentLength, r.Body = int64(len(x.body)), http.NoBody
 	if len(x.body) > 0 {
-		x.in.Reset(x.body)
+		body := x.body
+		if len(body) <= smallBody {
+			body = append(x.bodyRoom[:0], body...)
+		}
+		x.in.Reset(body)
 		r.Body = &x.in
 	}
 	return r
@@ -108,15 +134,32 @@ func removeFiles(r *http.Request) {
 
 // answer is what becomes of a recorded answer whose status says what it means.
 func (x *exchange) answer(r *http.Request) idem.Answer {
-	d := x.m.chosen(r, x.rec.status)
+	d := x.chosen(r)
 	if d == 0 {
 		d = x.m.byStatus(x.rec.status)
 	}
 	if d != idem.Keep {
 		return idem.Answer{Disposition: d}
 	}
-	payload, tombstone := x.rec.encode(x.m.replayed)
-	return idem.Answer{Disposition: d, Payload: payload, Tombstone: tombstone, TombstoneOnly: x.unanswered}
+	return x.recorded(idem.Answer{Disposition: d, TombstoneOnly: x.unanswered})
+}
+
+// recorded adds to a what is stored of the recorded answer. One that was spooled is too large for that.
+func (x *exchange) recorded(a idem.Answer) idem.Answer {
+	if x.rec.spooled() {
+		x.lost = x.rec.fault != nil && a.Disposition == idem.Keep
+		return x.buried(a)
+	}
+	a.Payload, a.Tombstone = x.rec.encode(x.m.replayed)
+	a.Room = true
+	return a
+}
+
+// buried is for an answer whose body is not stored: it was done, so it must not run again.
+func (x *exchange) buried(a idem.Answer) idem.Answer {
+	a.Tombstone = x.rec.tombstone(x.m.replayed)
+	a.Payload, a.TombstoneOnly = a.Tombstone, true
+	return a
 }
 
 // reply sends the client's answer, now that it is known what is stored.
@@ -125,38 +168,47 @@ func (x *exchange) reply(out idem.Outcome, err error) {
 	case err == nil && out.Replayed:
 		x.replay(out.Payload)
 	case err == nil && x.lost:
-		x.m.refuseDone(x.w, out.Payload)
+		x.m.refuseDone(x.w, x.r, out.Payload)
 	case err == nil && x.unanswered:
-		x.rec.deliverHeader(x.w)
+		x.rec.deliverHeader(x.w, x.lineRoom[:0])
 	case err == nil, x.own(err):
-		x.rec.deliver(x.w, x.r.Method)
+		x.deliver()
 	case x.unstored(err) && (x.lost || x.m.refuseNotStored):
-		x.m.refuse(x.w, idem.ErrNotStored) // not err, which holds what the function said
+		x.m.refuse(x.w, x.r, idem.ErrNotStored) // not err, which holds what the function said
 	case x.unstored(err) && x.unanswered:
-		x.rec.deliverHeader(x.w)
+		x.rec.deliverHeader(x.w, x.lineRoom[:0])
 	case x.unstored(err):
-		x.rec.deliver(x.w, x.r.Method)
+		x.deliver()
 	case out.Kind == idem.KindTombstone && errors.Is(err, idem.ErrAnswerNotKept):
-		x.m.refuseDone(x.w, out.Payload)
+		x.m.refuseDone(x.w, x.r, out.Payload)
 	default:
-		x.m.refuse(x.w, err)
+		x.m.refuse(x.w, x.r, err)
 	}
+}
+
+// deliver sends the recorded answer. One that was not kept may not be whole.
+func (x *exchange) deliver() {
+	if x.rec.fault != nil {
+		x.m.refuse(x.w, x.r, x.rec.fault)
+		return
+	}
+	x.rec.deliver(x.w, x.r.Method, x.lineRoom[:0])
 }
 
 func (x *exchange) replay(payload []byte) {
 	a, err := decode(payload)
 	if err != nil {
-		x.m.refuse(x.w, err)
+		x.m.refuse(x.w, x.r, err)
 		return
 	}
-	a.replay(x.w, x.r.Method, x.m.replayed)
+	a.replay(x.w, x.r.Method, x.m.replayed, x.lineRoom[:0])
 }
 
 // unstored reports whether err says that the outcome of this exchange could not be stored. The function under Handle may
 // have returned an error that says so of another call.
 func (x *exchange) unstored(err error) bool {
 	var here, there *idem.NotStoredError
-	if !errors.As(err, &here) {
+	if x.recording == nil || !errors.As(err, &here) {
 		return false
 	}
 	return x.failed == nil || !errors.As(x.failed.error, &there) || here != there

@@ -17,35 +17,36 @@ func (f *failure) Unwrap() error { return f.error }
 func (x *exchange) runTyped(ctx context.Context, r *http.Request) idem.Answer {
 	err := x.typed.call(ctx, x.user, &x.rec)
 	if err != nil && !errors.Is(err, errNotEncodable) {
-		x.m.writeFailure(&x.rec, err)
+		x.m.writeFailure(&x.rec, r, err)
 		x.rec.finish()
 		return x.judge(r, err)
 	}
 	x.rec.finish()
 	if err != nil {
-		return x.buried()
+		x.lost = true
+		return x.buried(idem.Answer{Disposition: idem.Keep})
 	}
 	return x.answer(r)
 }
 
 // writeFailure writes the answer for an error of a function. Only a Problem is meant for clients: which of idem's errors
 // another one may be is the function's own affair.
-func (c *config) writeFailure(w http.ResponseWriter, err error) {
+func (c *config) writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	var p *Problem
 	if !errors.As(err, &p) {
 		p = c.problem(errFunction)
 	}
-	p.write(w)
+	c.send(w, r, p)
 }
 
 var errFunction = errors.New("httpadapter: the function failed")
 
-// judge says what becomes of an error: a mark of package idem first, then the option Disposition, then the status of a
-// Problem, then the guard.
+// judge says what becomes of an error: a mark of package idem first, then Decide, then the option Disposition, then the status of
+// a Problem, then the guard.
 func (x *exchange) judge(r *http.Request, err error) idem.Answer {
 	var a idem.Answer
 	if _, marked := idem.MarkOf(err); !marked {
-		a.Disposition = x.m.chosen(r, x.rec.status)
+		a.Disposition = x.chosen(r)
 		if p := (*Problem)(nil); a.Disposition == 0 && errors.As(err, &p) {
 			a.Disposition = x.m.byStatus(x.rec.status)
 		}
@@ -54,13 +55,5 @@ func (x *exchange) judge(r *http.Request, err error) idem.Answer {
 		x.failed = &failure{err}
 		a.Err = x.failed
 	}
-	a.Payload, a.Tombstone = x.rec.encode(x.m.replayed)
-	return a
-}
-
-// buried is for an answer that cannot be encoded: it was done, so it must not run again.
-func (x *exchange) buried() idem.Answer {
-	x.lost = true
-	_, tombstone := x.rec.encode(x.m.replayed)
-	return idem.Answer{Disposition: idem.Keep, TombstoneOnly: true, Payload: tombstone, Tombstone: tombstone}
+	return x.recorded(a)
 }

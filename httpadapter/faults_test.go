@@ -274,36 +274,3 @@ func TestFaultsSeenElsewhereAreNotOurs(t *testing.T) {
 		})
 	}
 }
-
-// FuzzExchange sends what a fuzzer thinks of through a handler that answers with it, and wants the replay to be the same.
-func FuzzExchange(f *testing.F) {
-	f.Add(`{"a":1}`, "application/json", "a=1&b=2", "body", 201)
-	f.Add("", "", "", "", 204)
-	f.Add("a=1", "application/x-www-form-urlencoded", "%zz", "<html>", 404)
-	f.Add(`{"a":1,"a":2}`, "application/x+json;q", "&&=", "\x00\xff", 499)
-	f.Fuzz(func(t *testing.T, body, kind, query, answer string, status int) {
-		if status < 200 || status > 400 {
-			status = 200
-		}
-		request := func() *http.Request {
-			r := sent(body, header("Content-Type", kind))
-			r.RequestURI = "/orders?" + query
-			return r
-		}
-		s := newService(t)
-		h := s.wrap(func(w http.ResponseWriter, r *http.Request) {
-			got, err := io.ReadAll(r.Body)
-			require.NoError(t, err)
-			require.Equal(t, body, string(got))
-			w.Header().Set("ETag", query)
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, answer)
-		})
-		one, two := do(h, request()), do(h, request())
-		require.EqualValues(t, 1, s.runs.Load())
-		replayed(t, two, one.Code, one.Body.String())
-		require.Equal(t, one.Header()["Content-Type"], two.Header()["Content-Type"])
-		require.Equal(t, one.Header()["Etag"], two.Header()["Etag"])
-		refused(t, do(h, sent(body+"x", header("Content-Type", kind))), 422, idem.CodeMismatch)
-	})
-}

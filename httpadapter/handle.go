@@ -90,7 +90,10 @@ func (op *operation[Req, Resp]) call(ctx context.Context, user idem.User, rec *r
 	if err == nil && hasBody(status) {
 		_, err = rec.Write(body)
 	}
-	return err
+	if err != nil {
+		return errNotEncodable // also where it is too large: the function has returned, so it must not run again
+	}
+	return nil
 }
 
 func (op *operation[Req, Resp]) encode(resp *Resp) (status int, body []byte, err error) {
@@ -121,26 +124,31 @@ func (m *Middleware) pass(w http.ResponseWriter, x Exchange, op typed) {
 	r := x.Request
 	user, err := m.userOf(x)
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
-	body, err := readAll(w, r, m.maxBody)
+	body, err := readAll(w, r, m.maxBody, nil)
 	if err == nil {
 		err = op.decode(body)
 	}
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
 	rec := new(recorder)
-	rec.begin(w.Header())
+	defer rec.discard()
+	rec.begin(w.Header(), m.inMemory, m.spool)
 	switch err := op.call(r.Context(), user, rec); {
 	case errors.Is(err, errNotEncodable):
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	case err != nil:
-		m.writeFailure(rec, err)
+		m.writeFailure(rec, r, err)
 	}
 	rec.finish()
-	rec.deliver(w, r.Method)
+	if rec.fault != nil {
+		m.refuse(w, r, rec.fault)
+		return
+	}
+	rec.deliver(w, r.Method, nil)
 }

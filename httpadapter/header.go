@@ -34,6 +34,9 @@ func setOf(names ...string) headerSet {
 }
 
 func (s headerSet) has(name string) bool {
+	if _, found := s[name]; found { // most names are canonical
+		return true
+	}
 	_, found := s[textproto.CanonicalMIMEHeaderKey(name)]
 	return found
 }

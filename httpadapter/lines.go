@@ -1,14 +1,17 @@
 package httpadapter
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 )
 
 // lines writes a header whose values all stand in one slice.
 type lines struct {
 	header http.Header
-	values []string // with room for all that are to come
+	values []string
 	last   string
 	first  int // the place of the first value of last
 }
@@ -30,7 +33,29 @@ func (l *lines) send(w http.ResponseWriter, method string, status int, body []by
 		w.WriteHeader(status)
 		return
 	}
-	l.add("Content-Length", strconv.Itoa(len(body)))
+	l.add("Content-Length", decimal(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // who is gone can ask again
 }
+
+// decimal is strconv.Itoa. Most answers are short, and their lengths need no allocation.
+func decimal(n int) string {
+	if n < 0 || n > 9999 {
+		return strconv.Itoa(n)
+	}
+	width := 1
+	for least := 10; n >= least; least *= 10 {
+		width++
+	}
+	end := 4 * (n + 1)
+	return fourDigits()[end-width : end]
+}
+
+// fourDigits are the numbers from 0000 to 9999, one after the other.
+var fourDigits = sync.OnceValue(func() string {
+	var b strings.Builder
+	for n := range 10_000 {
+		fmt.Fprintf(&b, "%04d", n)
+	}
+	return b.String()
+})

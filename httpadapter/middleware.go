@@ -19,6 +19,9 @@ type UserFunc func(*http.Request) (idem.User, error)
 type Middleware struct {
 	guard *idem.Guard
 	user  UserFunc
+	exec  *idem.Executor // under the options of config.call
+
+	inMemory int // what an answer's body may have before it is spooled
 	config
 }
 
@@ -52,10 +55,11 @@ func (m *Middleware) Route(opts ...Option) (*Middleware, error) {
 			return nil, err
 		}
 	}
-	// For is asked for nothing but its check of the guard and of the options of a call.
-	if _, err := idem.For[struct{}, struct{}](route.guard, "check", route.call...); err != nil {
+	exec, err := route.guard.Executor(route.call...)
+	if err != nil {
 		return nil, err
 	}
+	route.exec, route.inMemory = exec, max(exec.Policy().MaxResult, leastKept)
 	return &route, nil
 }
 
@@ -111,29 +115,29 @@ func (m *Middleware) serve(w http.ResponseWriter, x Exchange, t typed) {
 	}
 	key, err := parseKey(sent, m.strict)
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
 	user, err := m.userOf(x)
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
-	body, err := m.readBody(w, x)
+	room := smallBodies.Get().(*[smallBody]byte)
+	body, err := m.readBody(w, x, room[:0])
+	if err == nil && t != nil {
+		err = t.decode(body)
+	}
 	if err != nil {
-		m.refuse(w, err)
+		smallBodies.Put(room)
+		m.refuse(w, r, err)
 		return
-	}
-	if t != nil {
-		if err := t.decode(body); err != nil {
-			m.refuse(w, err)
-			return
-		}
 	}
 	e := &exchange{
 		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, body: body,
 	}
 	e.exec(key)
+	smallBodies.Put(room) // the handler has had a copy
 }
 
 func (m *Middleware) guards(method string) bool {

@@ -26,9 +26,11 @@ type config struct {
 	strict          bool
 	perRoute        bool
 	maxBody         int64
+	spool           spool // to be copied
 	disposition     func(*http.Request, int) idem.Disposition
 	replayed        headerSet
 	documentation   string
+	problemWriter   func(http.ResponseWriter, *http.Request, *Problem)
 	challenge       string
 	refuseNotStored bool
 	call            []idem.CallOption
@@ -39,6 +41,7 @@ func defaults() config {
 		methods:   []string{http.MethodPost, http.MethodPatch},
 		header:    DefaultHeader,
 		maxBody:   1 << 20,
+		spool:     spool{most: 1 << 30},
 		replayed:  replayedByDefault,
 		challenge: "Bearer",
 		call:      []idem.CallOption{idem.Detached()},

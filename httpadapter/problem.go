@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -37,13 +38,18 @@ func (p *Problem) set(name, value string) {
 	p.Header.Set(name, value)
 }
 
-// retryAfter tells the client when to come back (RFC 9110, section 10.2.3), in whole seconds.
+// retryAfter tells the client when to come back (RFC 9110, section 10.2.3), in whole seconds: in a header, and in words.
 func (p *Problem) retryAfter(d time.Duration) {
-	p.set("Retry-After", fmt.Sprint(int64((d+time.Second-1)/time.Second)))
+	seconds, unit := int64((d+time.Second-1)/time.Second), "seconds"
+	if seconds == 1 {
+		unit = "second"
+	}
+	p.set("Retry-After", strconv.FormatInt(seconds, 10))
+	p.Detail += fmt.Sprintf("Retry with the same key after %d %s.", seconds, unit)
 }
 
-// write sends p. What w's header says of another body is taken back.
-func (p *Problem) write(w http.ResponseWriter) {
+// complete is p as it is sent.
+func (p *Problem) complete() *Problem {
 	sent := *p
 	if sent.Status < 400 || sent.Status > 599 {
 		sent.Status = http.StatusInternalServerError
@@ -51,8 +57,15 @@ func (p *Problem) write(w http.ResponseWriter) {
 	if sent.Title == "" {
 		sent.Title = http.StatusText(sent.Status)
 	}
-	body, _ := json.Marshal(&sent) // text and numbers alone
-	body = append(body, '\n')      // for whoever reads it in a terminal
+	return &sent
+}
+
+// ServeHTTP sends p. What w's header says of another body is taken back. A Problem may be sent any number of times, also
+// concurrently.
+func (p *Problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	sent := p.complete()
+	body, _ := json.Marshal(sent) // text and numbers alone
+	body = append(body, '\n')     // for whoever reads it in a terminal
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Content-Language", "Etag", "Last-Modified"} {
 		h.Del(name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -13,7 +14,7 @@ import (
 var ErrHandlerReturned = errors.New("httpadapter: write after the handler returned")
 
 // recorder is the writer that a guarded handler gets. It keeps everything until the answer is stored, and follows
-// net/http in what counts as written.
+// net/http in what counts as written. A body that is too large to be stored goes to a file.
 //
 // It has none of the optional methods of a ResponseWriter and no Unwrap: a flush that reached the client would tell it
 // of an answer that is not stored yet. http.ResponseController says ErrNotSupported.
@@ -23,17 +24,23 @@ type recorder struct {
 	status int         // 0 until then
 	fields []field     // the header as it was then
 	hidden []string    // names that were set to no value, which keeps net/http from adding one
-	body   []byte
+	body   []byte      // as long as it fits into limit; then what is not in the spool yet
+	limit  int
+	spool  spool
+	fault  error // why the body is not whole
 	closed bool
 
-	room [8]field
+	room     [8]field
+	bodyRoom [640]byte
 }
 
 // field is one line of a header.
 type field struct{ name, value string }
 
 // begin makes the recorder ready. A handler sees what was put into the header further out, as it would without us.
-func (rec *recorder) begin(outer http.Header) {
+// What does not fit into limit goes to a spool like that one.
+func (rec *recorder) begin(outer http.Header, limit int, to spool) {
+	rec.limit, rec.spool = limit, to
 	rec.header = make(http.Header, len(outer)+4)
 	for name, values := range outer {
 		rec.header[name] = slices.Clone(values)
@@ -51,7 +58,7 @@ func (rec *recorder) WriteHeader(status int) {
 	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	if status >= 200 {
+	if status >= 200 && !rec.closed {
 		rec.writeHeader(status)
 	}
 }
@@ -81,31 +88,34 @@ func forwarded(name string) bool {
 }
 
 // Write keeps a copy of p.
-func (rec *recorder) Write(p []byte) (int, error) {
+func (rec *recorder) Write(p []byte) (int, error) { return record(rec, p) }
+
+// WriteString is Write without a conversion.
+func (rec *recorder) WriteString(s string) (int, error) { return record(rec, s) }
+
+func record[T string | []byte](rec *recorder, p T) (n int, err error) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	if err := rec.writable(len(p)); err != nil {
 		return 0, err
 	}
 	if rec.body == nil {
-		rec.body = make([]byte, 0, len(p)+blockRoom)
+		rec.body = rec.bodyRoom[:0]
+		if size := min(len(p), rec.limit) + blockRoom/2; size > len(rec.bodyRoom) {
+			rec.body = make([]byte, 0, size+blockRoom/2)
+		}
 	}
-	rec.body = append(rec.body, p...)
-	return len(p), nil
-}
-
-// WriteString is Write without a conversion.
-func (rec *recorder) WriteString(s string) (int, error) {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	if err := rec.writable(len(s)); err != nil {
-		return 0, err
+	for n < len(p) {
+		if len(rec.body) == rec.limit {
+			if err := rec.spill(); err != nil {
+				return n, err
+			}
+		}
+		part := p[n:min(len(p), n+rec.limit-len(rec.body))]
+		rec.body = append(rec.body, part...)
+		n += len(part)
 	}
-	if rec.body == nil {
-		rec.body = make([]byte, 0, len(s)+blockRoom)
-	}
-	rec.body = append(rec.body, s...)
-	return len(s), nil
+	return n, nil
 }
 
 func (rec *recorder) writable(size int) error {
@@ -116,7 +126,19 @@ func (rec *recorder) writable(size int) error {
 	if size > 0 && !hasBody(rec.status) {
 		return http.ErrBodyNotAllowed
 	}
-	return nil
+	return rec.fault
+}
+
+// spill moves what is in memory to the spool. Where that fails the answer is given up: a part of it is none.
+func (rec *recorder) spill() error {
+	if rec.spool.size == 0 {
+		rec.guessType() // while the beginning is still here
+	}
+	if rec.fault = rec.spool.write(rec.body); rec.fault != nil {
+		rec.spool.close()
+	}
+	rec.body = rec.body[:0]
+	return rec.fault
 }
 
 // hasBody says whether an answer with this status has a body (RFC 9110, section 6.4.1).
@@ -124,12 +146,26 @@ func hasBody(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// finish ends the recording. A content type that net/http would guess is guessed now, so that replays have the same.
+// finish ends the recording.
 func (rec *recorder) finish() {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
+	if rec.closed {
+		return
+	}
 	rec.writeHeader(http.StatusOK)
+	switch {
+	case rec.fault != nil:
+	case rec.spooled():
+		_ = rec.spill() // the fault stays
+	default:
+		rec.guessType()
+	}
 	rec.closed = true
+}
+
+// guessType sets the content type that net/http would guess, so that replays have the same.
+func (rec *recorder) guessType() {
 	if len(rec.body) > 0 && !rec.named("Content-Type") && !rec.named("Content-Encoding") {
 		rec.fields = append(rec.fields, field{"Content-Type", http.DetectContentType(rec.body)})
 	}
@@ -140,18 +176,29 @@ func (rec *recorder) named(name string) bool {
 	return slices.ContainsFunc(rec.fields, is) || slices.Contains(rec.hidden, name)
 }
 
+// spooled reports whether the body is, or was, too large for memory and so for the store.
+func (rec *recorder) spooled() bool { return rec.spool.size > 0 || rec.fault != nil }
+
 // deliver sends what was recorded. An error of the writer means that the client is gone; the answer is stored, so a
-// retry gets it.
-func (rec *recorder) deliver(w http.ResponseWriter, method string) {
-	l := rec.deliverHeader(w)
-	l.send(w, method, rec.status, rec.body)
+// retry gets it. An error of the spool cuts the answer short of its announced length, which every client notices.
+func (rec *recorder) deliver(w http.ResponseWriter, method string, room []string) {
+	l := rec.deliverHeader(w, room)
+	if !rec.spooled() {
+		l.send(w, method, rec.status, rec.body)
+		return
+	}
+	l.add("Content-Length", strconv.FormatInt(rec.spool.size, 10))
+	w.WriteHeader(rec.status)
+	if method != http.MethodHead {
+		_ = rec.spool.sendTo(w)
+	}
 }
 
-// deliverHeader puts the header in place and sends nothing.
-func (rec *recorder) deliverHeader(w http.ResponseWriter) lines {
+// deliverHeader puts the header in place and sends nothing. The values of its lines stand in room where that is enough.
+func (rec *recorder) deliverHeader(w http.ResponseWriter, room []string) lines {
 	h := w.Header()
 	clear(h)
-	l := lines{header: h, values: make([]string, 0, len(rec.fields)+1)}
+	l := lines{header: h, values: room}
 	for _, f := range rec.fields {
 		l.add(f.name, f.value)
 	}
@@ -159,4 +206,12 @@ func (rec *recorder) deliverHeader(w http.ResponseWriter) lines {
 		h[name] = nil
 	}
 	return l
+}
+
+// discard ends the recording, whatever became of it, and removes the spool.
+func (rec *recorder) discard() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.closed = true
+	rec.spool.close()
 }

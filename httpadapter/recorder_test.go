@@ -84,6 +84,18 @@ var likeNetHTTP = map[string]http.HandlerFunc{
 			panic(err)
 		}
 	},
+	"names and values that cannot be sent": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["X Bad"] = []string{"1"}
+		w.Header()["X-Bad\r\nInjected"] = []string{"1"}
+		w.Header()["Etag"] = []string{"\"1\"\r\nInjected: 1"}
+		w.Header()["Location"] = []string{"/\n1"}
+		w.Header()["lower-case"] = []string{"1"}
+	},
+	"every byte": func(w http.ResponseWriter, _ *http.Request) {
+		for c := range 256 {
+			_, _ = w.Write([]byte{byte(c)})
+		}
+	},
 	"http.Error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 404) },
 	"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusSeeOther) },
 	"a file": func(w http.ResponseWriter, r *http.Request) {

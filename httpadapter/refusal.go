@@ -18,17 +18,24 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if x := exchangeFrom(r.Context()); x != nil {
 		c = &x.m.config
 	}
-	c.refuse(w, err)
+	c.refuse(w, r, err)
+}
+
+// WriteError is the function WriteError with the options of m, also for a request that m let pass.
+func (m *Middleware) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	m.refuse(w, r, err)
 }
 
 // standard is for refusals that no middleware makes.
 var standard = defaults()
 
-func (c *config) refuse(w http.ResponseWriter, err error) { c.problem(err).write(w) }
+func (c *config) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	c.send(w, r, c.problem(err))
+}
 
 // refuseDone answers for a request that was processed but whose answer there is not: all that is known of it is what its
 // tombstone says.
-func (c *config) refuseDone(w http.ResponseWriter, tombstone []byte) {
+func (c *config) refuseDone(w http.ResponseWriter, r *http.Request, tombstone []byte) {
 	p := c.problem(idem.ErrAnswerNotKept)
 	if a, err := decode(tombstone); err == nil {
 		p.OriginalStatus = a.status
@@ -36,7 +43,51 @@ func (c *config) refuseDone(w http.ResponseWriter, tombstone []byte) {
 			p.set("Location", location)
 		}
 	}
-	p.write(w)
+	c.send(w, r, p)
+}
+
+// ProblemWriter replaces the way in which problems are sent: refusals, what WriteError is given, and the errors of
+// functions under Handle. write gets a Problem of its own, with the headers that belong to it, such as Retry-After and
+// WWW-Authenticate; p.ServeHTTP sends it as it would be sent without this option. If write writes nothing that is done
+// too, since net/http would answer 200. write may be called concurrently.
+func ProblemWriter(write func(w http.ResponseWriter, r *http.Request, p *Problem)) Option {
+	return option(func(c *config) error {
+		if write == nil {
+			return optionError("ProblemWriter", "the function is nil")
+		}
+		c.problemWriter = write
+		return nil
+	})
+}
+
+func (c *config) send(w http.ResponseWriter, r *http.Request, p *Problem) {
+	if c.problemWriter == nil {
+		p.ServeHTTP(w, r)
+		return
+	}
+	own := p.complete()
+	own.Header = p.Header.Clone()
+	watched := &writeWatch{ResponseWriter: w}
+	c.problemWriter(watched, r, own)
+	if !watched.wrote {
+		p.ServeHTTP(w, r)
+	}
+}
+
+// writeWatch sees whether an answer was begun.
+type writeWatch struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+func (w *writeWatch) WriteHeader(status int) {
+	w.wrote = w.wrote || status >= 200
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writeWatch) Write(p []byte) (int, error) {
+	w.wrote = true
+	return w.ResponseWriter.Write(p)
 }
 
 // problem makes the answer of an error.
@@ -56,12 +107,12 @@ func (c *config) problem(err error) *Problem {
 	if known.soon {
 		p.retryAfter(time.Second)
 	}
-	c.complete(p, code, err)
+	c.particulars(p, code, err)
 	return p
 }
 
-// complete adds what only some codes have.
-func (c *config) complete(p *Problem, code idem.Code, err error) {
+// particulars adds what only some codes have.
+func (c *config) particulars(p *Problem, code idem.Code, err error) {
 	switch code {
 	case idem.CodeMissingKey:
 		p.Detail = fmt.Sprintf(p.Detail, c.header)

@@ -45,7 +45,7 @@ func StatusOf(code idem.Code) int { return refusalOf(code).status }
 // refusal is how a code is answered.
 type refusal struct {
 	status int
-	soon   bool // worth another try in a second: Retry-After
+	soon   bool // worth another try in a second
 	title  string
 	detail string // what to do next
 }
@@ -59,14 +59,16 @@ func refusalOf(code idem.Code) refusal {
 
 const (
 	notProcessed = "The request was not processed. "
-	sameKey      = "Send it again with the same key."
+	sameKey      = "Retry with the same key."
+	notAgain     = "Do not retry with a new key: reconcile first."
 )
 
 // internal is for what no client can do anything about.
-var internal = refusal{500, false, "Internal Server Error", "The request failed. A retry must have the same key."}
+var internal = refusal{500, false, "Internal Server Error", "The request failed. " + sameKey}
 
 // refusals is the one place that gives codes their status; a code that is not here is internal. The titles of missing_key,
-// mismatch and in_flight are those of draft-ietf-httpapi-idempotency-key-header-07, section 2.7.
+// mismatch and in_flight are those of draft-ietf-httpapi-idempotency-key-header-07, section 2.7. Where a client should
+// come back by itself, when is added to the detail.
 var refusals = map[idem.Code]refusal{
 	idem.CodeMissingKey: {
 		400, false, "Idempotency-Key is missing",
@@ -74,31 +76,37 @@ var refusals = map[idem.Code]refusal{
 	},
 	idem.CodeInvalidKey: {
 		400, false, "Idempotency-Key is invalid",
-		"The header %s does not hold a key%s. A key is 1 to 255 printable ASCII characters in double quotes.",
+		"The header %s does not hold a key%s. A key is 1 to 255 printable ASCII characters in double quotes. " +
+			"Send the request again with one.",
 	},
 	idem.CodeMismatch: {
 		422, false, "Idempotency-Key is already used",
-		"The key was sent before with another request. A new request needs a new key; a retry must equal the first request.",
+		"The key was sent before with another request. Use a new key for a new request; a retry must equal the first request.",
 	},
 	idem.CodeInFlight: {
 		409, false, "A request is outstanding for this Idempotency-Key",
-		"The first request with this key is still being processed. " + sameKey,
+		"The first request with this key is still being processed. ",
 	},
 	idem.CodeMissingUser: {401, false, "Authentication is needed", notProcessed + "Send it again with valid credentials."},
 	idem.CodeInvalidUser: {401, false, "Authentication is needed", notProcessed + "Send it again with valid credentials."},
-	CodeUserUnknown:      {503, true, "Authentication is not available", notProcessed + sameKey},
+	CodeUserUnknown:      {503, true, "Authentication is not available", notProcessed},
 
-	CodeBodyTooLarge:   {413, false, "The body is too large", notProcessed + "Its body is larger than this operation takes."},
+	CodeBodyTooLarge: {
+		413, false, "The body is too large",
+		notProcessed + "Its body is larger than this operation takes: send a smaller one.",
+	},
 	CodeBodyUnreadable: {400, false, "The body could not be read", notProcessed + sameKey},
-	CodeBodyMalformed:  {400, false, "The body is malformed", notProcessed + "Its body is not the JSON that this operation takes."},
+	CodeBodyMalformed: {
+		400, false, "The body is malformed",
+		notProcessed + "Its body is not the JSON that this operation takes: correct it and send it again.",
+	},
 	CodeBodyRead: {
 		500, false, "The server is not set up correctly",
 		notProcessed + "Its body was read before idem; place idem before what reads the body.",
 	},
 	idem.CodeUnknownOutcome: {
 		409, false, "The outcome of an earlier request is unknown",
-		"An earlier request with this key ended without an answer and may have taken effect. It has to be looked into: " +
-			"do not send it with another key.",
+		"An earlier request with this key ended without an answer and may have taken effect. " + notAgain,
 	},
 	idem.CodeAnswerNotKept: {
 		409, false, "The answer was not kept",
@@ -106,27 +114,25 @@ var refusals = map[idem.Code]refusal{
 	},
 	idem.CodeNotStored: {
 		500, false, "The answer could not be stored",
-		"The request was processed, but its answer could not be stored. Find out whether it took effect before it is sent again.",
+		"The request was processed, but its answer could not be stored. Do not retry before it is known whether it took effect: " +
+			"reconcile first.",
 	},
-	idem.CodeLeaseLost: {
-		409, true, "Another attempt took over",
-		"Another request with this key is being processed. " + sameKey,
-	},
-	idem.CodeMaxRun: {503, true, "The request took too long", "The request was not finished in time. " + sameKey},
+	idem.CodeLeaseLost: {409, true, "Another attempt took over", "Another request with this key is being processed. "},
+	idem.CodeMaxRun:    {503, true, "The request took too long", "The request was not finished in time. "},
 	idem.CodeCommitUnknown: {
 		503, true, "It is not known whether the request took effect",
-		"The request took effect as a whole or not at all. " + sameKey,
+		"The request took effect as a whole or not at all. ",
 	},
-	idem.CodeConflict:        {503, true, "Another request took precedence", notProcessed + sameKey},
-	idem.CodeUnavailable:     {503, true, "The service is not available", notProcessed + sameKey},
-	idem.CodeContextCanceled: {503, true, "The request was cancelled", "There was no answer in time. " + sameKey},
+	idem.CodeConflict:        {503, true, "Another request took precedence", notProcessed},
+	idem.CodeUnavailable:     {503, true, "The service is not available", notProcessed},
+	idem.CodeContextCanceled: {503, true, "The request was cancelled", "There was no answer in time. "},
 	idem.CodeNotFound: {
 		404, false, "There is no such record",
-		"There is none under this key, or it has changed since it was shown.",
+		"There is none under this key, or it has changed since it was shown: look it up again.",
 	},
 	idem.CodeCorrupt: {
 		500, false, "The stored answer cannot be read",
-		"An earlier request with this key was processed, but its answer cannot be read. Do not send it with another key.",
+		"An earlier request with this key was processed, but its answer cannot be read. " + notAgain,
 	},
 	idem.CodeVersion: {
 		500, false, "The stored answer cannot be read",

@@ -254,3 +254,18 @@ func adversaries(size int) map[string][]byte {
 		"surrogates":                             []byte(`"` + strings.Repeat(`\ud800`, size/6) + `"`),
 	}
 }
+
+func TestAStringEndsWhereItEnds(t *testing.T) {
+	t.Parallel()
+	for at := range 40 {
+		for _, c := range []string{`"`, `\n`, "\x1f", "\x00", "\x7f", "é", " ", "!", "#", "[", "]"} {
+			before, after := strings.Repeat("a", at), strings.Repeat("~", 40-at)
+			src := `"` + before + c + after + `"`
+			out, ok := JSON(nil, []byte(src))
+			require.Equal(t, json.Valid([]byte(src)), ok, "%q", src)
+			if ok {
+				require.Equal(t, src, string(out))
+			}
+		}
+	}
+}

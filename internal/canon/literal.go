@@ -1,6 +1,7 @@
 package canon
 
 import (
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -13,6 +14,20 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plainRun returns how many bytes at the front of s are plain, in steps of eight. A byte that is not may end the run early.
+func plainRun(s []byte) (n int) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; n+8 <= len(s); n += 8 {
+		w := binary.LittleEndian.Uint64(s[n:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		// A byte is zero if taking one away sets its top bit, which was not set: and so for those below a space.
+		if ((quote-ones)&^quote|(slash-ones)&^slash|(w-ones*' ')&^w)&tops != 0 {
+			return n
+		}
+	}
+	return n
+}
+
 // text reads a string, from its opening quote on.
 func (r *reader) text() bool {
 	src, from, i := r.src, r.pos, r.pos+1
@@ -20,6 +35,7 @@ func (r *reader) text() bool {
 		c := src[i]
 		if plain[c] {
 			i++
+			i += plainRun(src[i:])
 			continue
 		}
 		switch c {

@@ -30,7 +30,6 @@ type sqlServer struct {
 	refuse   string // has every write to the table refused
 	short    string // a token that is too short, as a literal
 	append   string // an expression: the answer and a byte
-	later    string // an expression: the answer in a later version
 	sever    string // ends all connections but the own
 	atCommit bool   // constraints may be checked at COMMIT
 }
@@ -44,7 +43,6 @@ var sqlServers = []sqlServer{
 		refuse: `CREATE TRIGGER no BEFORE INSERT ON idem_records FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'`,
 		short:  `x'01'`,
 		append: `CONCAT(answer, 'x')`,
-		later:  `CONCAT(x'09', SUBSTR(answer, 2))`,
 		sever:  `BEGIN NOT ATOMIC FOR c IN (SELECT id FROM information_schema.PROCESSLIST WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO KILL c.id; END FOR; END`,
 	},
 }
@@ -57,7 +55,6 @@ func onPostgres(name string, open func(context.Context, string, ...sqlbackend.Op
 CREATE TRIGGER no BEFORE INSERT ON idem_records FOR EACH ROW EXECUTE FUNCTION no()`,
 		short:    `'\x01'::bytea`,
 		append:   `answer || 'x'::bytea`,
-		later:    `'\x09'::bytea || substr(answer, 2)`,
 		sever:    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()`,
 		atCommit: true,
 	}
@@ -184,7 +181,7 @@ func (s sqlServer) scenes() []scene {
 		{"an answer that is not there", idem.CodeCorrupt, afterOn(s, `UPDATE idem_records SET answer = NULL`)},
 		{"an answer that is cut short", idem.CodeCorrupt, afterOn(s, `UPDATE idem_records SET answer = SUBSTR(answer, 1, LENGTH(answer) - 1)`)},
 		{"an answer that is longer", idem.CodeCorrupt, afterOn(s, `UPDATE idem_records SET answer = `+s.append)},
-		{"an answer of a later version", idem.CodeVersion, afterOn(s, `UPDATE idem_records SET answer = `+s.later)},
+		{"an answer of a later version", idem.CodeVersion, func(a *actor) error { return a.on(s).afterwards((*scenery).laterVersion) }},
 		{"a database that is closed", idem.CodeUnavailable, func(a *actor) error {
 			f := a.on(s)
 			g := f.guard()

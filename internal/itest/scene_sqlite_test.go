@@ -2,6 +2,8 @@ package itest
 
 import (
 	"context"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,7 +117,7 @@ var sqliteScenes = []scene{
 	{"an answer that is not there", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = NULL`)},
 	{"an answer that is cut short", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = substr(answer, 1, length(answer) - 1)`)},
 	{"an answer that is longer", idem.CodeCorrupt, after(`UPDATE idem_records SET answer = CAST(answer || 'x' AS BLOB)`)},
-	{"an answer of a later version", idem.CodeVersion, after(`UPDATE idem_records SET answer = CAST(x'09' || substr(answer, 2) AS BLOB)`)},
+	{"an answer of a later version", idem.CodeVersion, afterwards((*scenery).laterVersion)},
 	{"a note that is no text", idem.CodeNone, after(`UPDATE idem_records SET note = CAST(x'ff' AS TEXT)`)},
 	{"a database that is closed", idem.CodeUnavailable, func(a *actor) error {
 		f := a.sqlite()
@@ -141,9 +143,14 @@ var sqliteScenes = []scene{
 // after does something to the database that has the answer of the marked call, asks an operator's questions and calls again,
 // with the answer stored and with a key of its own.
 func (f *scenery) after(statement string) error {
+	return f.afterwards(func(f *scenery) { f.exec(statement) })
+}
+
+// afterwards is after for what takes more than a statement.
+func (f *scenery) afterwards(change func(*scenery)) error {
 	g := f.guard()
 	require.NoError(f, f.do(g, succeeds))
-	f.exec(statement)
+	change(f)
 	f.everything(g)
 	_, err := idem.Do(f.Context(), g, markKey+"-2", markUser, marked, succeeds)
 	if err != nil {
@@ -154,6 +161,21 @@ func (f *scenery) after(statement string) error {
 
 func after(statement string) func(*actor) error {
 	return func(a *actor) error { return a.sqlite().after(statement) }
+}
+
+func afterwards(change func(*scenery)) func(*actor) error {
+	return func(a *actor) error { return a.sqlite().afterwards(change) }
+}
+
+// laterVersion makes the stored answers those of a later version, whose checksum is as good.
+func (f *scenery) laterVersion() {
+	f.Helper()
+	var answer []byte
+	require.NoError(f, f.db.Get(&answer, `SELECT answer FROM idem_records`))
+	answer = answer[:len(answer)-crc32.Size]
+	answer[len(answer)-1] = 9
+	sum := crc32.Checksum(answer, crc32.MakeTable(crc32.Castagnoli))
+	f.exec(f.db.Rebind(`UPDATE idem_records SET answer = ?`), binary.BigEndian.AppendUint32(answer, sum))
 }
 
 // scenery is an actor with a SQL database.
