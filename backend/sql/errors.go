@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -15,10 +16,22 @@ func failure(ctx context.Context, op string, err error, classify func(error) cla
 		return nil
 	}
 	err = classified(discreet(err), classify)
-	if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+	if ended(ctx, err) && !errors.Is(err, context.Cause(ctx)) {
 		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return fmt.Errorf("sqlbackend: %s: %w", op, err)
+}
+
+// ahead is how much sooner than the context a driver may end that has given the context's deadline to the network.
+const ahead = 20 * time.Millisecond
+
+// ended reports whether ctx has ended, which it may do a moment after a driver's time-out that follows it.
+func ended(ctx context.Context, err error) bool {
+	var late interface{ Timeout() bool }
+	if _, bounded := ctx.Deadline(); bounded && errors.As(err, &late) && late.Timeout() {
+		_ = rest(ctx, ahead)
+	}
+	return ctx.Err() != nil
 }
 
 // discreet leaves out what a server's error says beside its message, which may be a row. It leaves an error alone that
