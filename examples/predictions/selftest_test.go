@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/idem-go/idem/backend"
 	"github.com/idem-go/idem/drivers/sqlite"
 )
 
@@ -45,6 +47,25 @@ func TestTheSelfTestPassesAndLeavesNothingBehind(t *testing.T) {
 	var records int
 	require.NoError(t, db.GetContext(t.Context(), &records, `SELECT count(*) FROM idem_records`))
 	require.Zero(t, records, "the record stayed in the backend that was named")
+}
+
+func TestTheSelfTestPassesOnRedis(t *testing.T) {
+	server := os.Getenv("IDEM_TEST_REDIS")
+	if server == "" {
+		t.Skip("NOT TESTED: IDEM_TEST_REDIS names no Redis server, as in redis://127.0.0.1:6379")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	url := fmt.Sprintf("%s?prefix=selftest-%d:", server, os.Getpid())
+	status, stdout, stderr := runProgram(t, url, "-selftest")
+	require.Zero(t, status, stderr)
+	require.Regexp(t, selftestLine, stdout)
+
+	h, err := backend.Open(t.Context(), url)
+	require.NoError(t, err)
+	defer h.Close()
+	left, _, err := h.Store.(backend.Inspector).List(t.Context(), backend.Filter{}, backend.Cursor{}, 1)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestTheSelfTestFailsWhereItShould(t *testing.T) {
