@@ -22,6 +22,10 @@ func (p *place) serializable() *place {
 // At SERIALIZABLE the server may choose a reader for its victim. What operators and the pruner read is then read again.
 func TestReadersSurviveASerializableDefault(t *testing.T) {
 	each(t, onServers, func(t *testing.T, p *place) {
+		rounds := 10
+		if p.via == viaPGX { // in 40 a reader is the victim once or twice; what is then done is PostgreSQL's part, not the driver's
+			rounds = 40
+		}
 		p = p.serializable().of(8)
 		db, store := p.open(t, sqlbackend.PruneStep(50), sqlbackend.PrunePause(0))
 		p.fill(t, db, 50)
@@ -52,7 +56,7 @@ func TestReadersSurviveASerializableDefault(t *testing.T) {
 		}
 		for name, read := range reads {
 			readers.Go(func() {
-				for n := range 40 {
+				for n := range rounds {
 					if err := read(n); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}

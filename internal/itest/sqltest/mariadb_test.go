@@ -45,7 +45,7 @@ var ownDatabase = sync.OnceValues(createDatabase)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "4") // they wait for their servers more than they compute
+	_ = flag.Set("test.parallel", "6") // they wait for their servers more than they compute
 	status := m.Run()
 	if address, err := ownDatabase(); os.Getenv(mysqlVariable) != "" {
 		if err = errors.Join(err, alterServer("DROP DATABASE "+databaseOf(address))); err != nil {

@@ -64,7 +64,7 @@ func TestADeadlockIsRetriedInside(t *testing.T) {
 	each(t, onMariaDB, func(t *testing.T, p *place) {
 		p = p.with("tx_isolation", "'REPEATABLE-READ'").of(6)
 		db, store := p.open(t)
-		for round := range 20 {
+		for round := range 10 {
 			c := claimOf(strconv.Itoa(round))
 			tx, err := db.BeginTxx(t.Context(), nil)
 			require.NoError(t, err)

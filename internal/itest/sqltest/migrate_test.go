@@ -44,7 +44,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 
 func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	each(t, everywhere, func(t *testing.T, p *place) {
-		for round := range 5 {
+		for round := range 3 {
 			p := p.via.fresh(t, p.via).of(1)
 			var group sync.WaitGroup
 			for i := range 10 {

@@ -16,7 +16,7 @@ var errGone = errors.New("gone")
 
 func TestPruneWalksTheWholeTable(t *testing.T) {
 	each(t, everywhere, func(t *testing.T, p *place) {
-		n := map[*family]int{postgres: 200, mariadb: 40, sqliteFamily: 100}[p.family()]
+		n := map[*family]int{postgres: 100, mariadb: 40, sqliteFamily: 50}[p.family()]
 		for _, step := range []int{1, 7, 200, 10_000} {
 			t.Run(fmt.Sprintf("in steps of %d", step), func(t *testing.T) {
 				t.Parallel()

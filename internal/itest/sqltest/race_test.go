@@ -55,12 +55,11 @@ func race(t *testing.T, stores [2]*sqlbackend.Store, rounds int) {
 }
 
 func TestOfTwentyGoroutinesOneClaims(t *testing.T) {
-	rounds := map[*via]int{viaPGX: 300, viaPQ: 50, viaMySQL: 300, viaMySQL8: 300, viaSQLite: 200}
-	each(t, everywhere, func(t *testing.T, p *place) { race(t, p.of(10).two(t), rounds[p.via]) })
+	each(t, everywhere, func(t *testing.T, p *place) { race(t, p.of(10).two(t), 100) })
 }
 
 func TestOfTwentyGoroutinesOneClaimsWhereFoundRowsAreCounted(t *testing.T) {
-	each(t, onMariaDB, func(t *testing.T, p *place) { race(t, p.of(10).with("clientFoundRows", "true").two(t), 300) })
+	each(t, onMariaDB, func(t *testing.T, p *place) { race(t, p.of(10).with("clientFoundRows", "true").two(t), 50) })
 }
 
 func TestAnyDefaultIsolationWillDo(t *testing.T) {
@@ -70,7 +69,7 @@ func TestAnyDefaultIsolationWillDo(t *testing.T) {
 				t.Parallel()
 				p := p.via.fresh(t, p.via).with("default_transaction_isolation", level)
 				stores := p.two(t)
-				race(t, stores, 50)
+				race(t, stores, 30)
 				storesOwn(t, stores)
 				var level string
 				inTx(t, stores[0], claimOf("tx"), func(ctx context.Context, tx *sqlx.Tx, _ backend.TxStore) error {
@@ -109,7 +108,7 @@ func TestTransactionsWithOneKeyRunOnce(t *testing.T) {
 	each(t, onServers, func(t *testing.T, p *place) {
 		db, store := p.of(10).open(t)
 		p.run(t, db, `CREATE TABLE {t}_effects (n INTEGER)`)
-		for round := range 50 {
+		for round := range 25 {
 			c := claimOf(fmt.Sprint(round))
 			var group sync.WaitGroup
 			for range 20 {

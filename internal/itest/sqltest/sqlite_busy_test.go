@@ -161,7 +161,7 @@ func TestAStepInWhichNothingIsDueNeedsNoWriter(t *testing.T) {
 
 func TestManyProcessesMigrateAtOnceWhateverBusyTimeout(t *testing.T) {
 	t.Parallel()
-	for round := range 10 {
+	for round := range 5 {
 		file := newFile(t)
 		var group sync.WaitGroup
 		for i := range 10 {

@@ -55,7 +55,7 @@ func TestADeferredTransactionNeverMeetsASnapshotConflict(t *testing.T) {
 	for i, store := range []*sqlbackend.Store{first, second} {
 		for g := range 4 {
 			group.Go(func() {
-				for n := range 25 {
+				for n := range 10 {
 					c := claimOf(fmt.Sprint(i, g, n))
 					if _, err := store.InTx(t.Context(), c, answering(c, "answer")); err != nil {
 						t.Error(err)
