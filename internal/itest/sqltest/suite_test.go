@@ -118,6 +118,7 @@ func (p *stage) harness() backendtest.TxHarness[*sqlx.Tx] {
 				return store
 			},
 			Advance: func(tb backendtest.TB, d time.Duration) { p.advance(tb, own, d) },
+			Rounds:  10, // in each of the setups of a database; race_test.go has a hundred more
 		},
 		Effect: func(ctx context.Context, tx *sqlx.Tx) error {
 			_, err := tx.ExecContext(ctx, p.sql(`INSERT INTO {t}_effects VALUES (1)`))
