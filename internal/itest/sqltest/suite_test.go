@@ -151,16 +151,12 @@ func everySetup(t *testing.T, f func(*testing.T, func(*testing.T) backendtest.Tx
 	for _, s := range setups {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			var stage *stage
+			stage := s.stage(t)
 			f(t, func(rule *testing.T) backendtest.TxHarness[*sqlx.Tx] {
-				if stage == nil {
-					stage = s.stage(t)
-				} else {
-					stage.empty(rule)
-				}
+				stage.empty(rule)
 				rule.Cleanup(func() {
 					if rule.Failed() { // who knows what it has left
-						stage = nil
+						stage = s.stage(t)
 					}
 				})
 				return stage.harness()
