@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 func TestBackendOpenKnowsBothSchemes(t *testing.T) {
@@ -34,6 +35,7 @@ func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
 		"a table that is none":         "postgres://app:hunter2@127.0.0.1:1/db?table=a%20b",
 		"a table given twice":          "postgres://app:hunter2@127.0.0.1:1/db?table=a&table=b",
 		"a wrong readable":             "postgres://app:hunter2@127.0.0.1:1/db?readable=yes",
+		"a wrong listen":               "postgres://app:hunter2@127.0.0.1:1/db?listen=hunter2",
 		"a wrong number":               "postgres://app:hunter2@127.0.0.1:1/db?conns=many",
 		"no connections":               "postgres://app:hunter2@127.0.0.1:1/db?conns=0",
 		"a wrong ssl mode":             "postgres://app:hunter2@127.0.0.1:1/db?sslmode=hunter2",
@@ -43,6 +45,33 @@ func TestAWrongURLIsRefusedWithoutItsPassword(t *testing.T) {
 		cancel()
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), "hunter2", name)
+	}
+	_, _, err := Open(t.Context(), "postgres://h/db", ListenOn("postgres://app:hunter2@127.0.0.1:port/db"))
+	require.ErrorContains(t, err, "pgx: option ListenOn: the data source")
+	require.NotContains(t, err.Error(), "hunter2")
+	_, err = NewListener("postgres://app:hunter2@127.0.0.1:port/db")
+	require.ErrorContains(t, err, "pgx: the data source")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestTheLastWordOnListeningCounts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		url     string
+		opts    []sqlbackend.OpenOption
+		listens bool
+	}{
+		{"postgres://h/db", nil, true},
+		{"postgres://h/db?listen=true", nil, true},
+		{"postgres://h/db?listen=false", nil, false},
+		{"postgres://h/db", []sqlbackend.OpenOption{WithoutListen()}, false},
+		{"postgres://h/db?listen=false", []sqlbackend.OpenOption{ListenOn("postgres://direct/db")}, true},
+		{"postgres://h/db", []sqlbackend.OpenOption{ListenOn("postgres://direct/db"), WithoutListen()}, false},
+	} {
+		var s settings
+		_, _, err := opener(&s).Prepare(test.url, test.opts)
+		require.NoError(t, err)
+		require.Equal(t, test.listens, s.listens(), "%s and %d options", test.url, len(test.opts))
 	}
 }
 

@@ -27,4 +27,31 @@ func TestAWrongDataSourceIsRefusedWithoutItsPassword(t *testing.T) {
 	_, _, err = Open(t.Context(), "postgres://app:hunter2@h/db?readable=perhaps")
 	require.ErrorContains(t, err, "pq: the parameter readable")
 	require.NotContains(t, err.Error(), "hunter2")
+	_, _, err = Open(t.Context(), "postgres://h/db", ListenOn("postgres://app:hunter2@127.0.0.1:port/db"))
+	require.ErrorContains(t, err, "pq: option ListenOn: the data source")
+	require.NotContains(t, err.Error(), "hunter2")
+	_, err = NewListener("postgres://app:hunter2@127.0.0.1:port/db")
+	require.ErrorContains(t, err, "pq: the data source")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestTheLastWordOnListeningCounts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		url     string
+		opts    []sqlbackend.OpenOption
+		listens bool
+	}{
+		{"postgres://h/db", nil, true},
+		{"postgres://h/db?listen=true", nil, true},
+		{"postgres://h/db?listen=false", nil, false},
+		{"postgres://h/db", []sqlbackend.OpenOption{WithoutListen()}, false},
+		{"postgres://h/db?listen=false", []sqlbackend.OpenOption{ListenOn("postgres://direct/db")}, true},
+		{"postgres://h/db", []sqlbackend.OpenOption{ListenOn("postgres://direct/db"), WithoutListen()}, false},
+	} {
+		var s settings
+		_, _, err := opener(&s).Prepare(test.url, test.opts)
+		require.NoError(t, err)
+		require.Equal(t, test.listens, s.listens(), "%s and %d options", test.url, len(test.opts))
+	}
 }

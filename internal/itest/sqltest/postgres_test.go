@@ -47,8 +47,14 @@ ORDER BY i`, "{n}", itoa(n))}
 }
 
 var (
-	viaPGX = &via{name: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX, migrations: "migrations/postgres"}
-	viaPQ  = &via{name: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ, migrations: "migrations/postgres"}
+	viaPGX = &via{
+		name: "pgx", family: postgres, dialect: pgx.Dialect, open: pgx.Open, connector: connectorPGX, migrations: "migrations/postgres",
+		listening: listening{on: pgx.ListenOn, without: pgx.WithoutListen, newListener: pgx.NewListener},
+	}
+	viaPQ = &via{
+		name: "postgres", family: postgres, dialect: pq.Dialect, open: pq.Open, connector: connectorPQ, migrations: "migrations/postgres",
+		listening: listening{on: pq.ListenOn, without: pq.WithoutListen, newListener: pq.NewListener},
+	}
 )
 
 // postgresURL is the server's, with the place's schema and parameters.

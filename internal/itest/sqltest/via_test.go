@@ -32,6 +32,15 @@ type via struct {
 	consents []sqlbackend.TableOption
 
 	migrations string // the directory of the embedded files
+
+	listening // PostgreSQL's
+}
+
+// listening is what a driver package has for those who wait.
+type listening struct {
+	on          func(dsn string) sqlbackend.OpenOption
+	without     func() sqlbackend.OpenOption
+	newListener func(dsn string) (*sqlbackend.Listener, error)
 }
 
 // family is a database, whatever the driver.
