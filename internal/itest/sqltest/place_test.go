@@ -30,6 +30,9 @@ type place struct {
 	params map[string]string // of the connections
 	conns  int               // 0 for the driver's default
 	hidden bool              // behind a name that sqlx does not know
+
+	direct *place              // around the pooler that the place is reached through; nil where there is none
+	own    []sqlbackend.Option // that every store of the place has
 }
 
 func (p *place) family() *family { return p.via.family }
@@ -53,11 +56,23 @@ func (p *place) of(conns int) *place {
 	return &other
 }
 
-func (p *place) options(opts []sqlbackend.OpenOption) []sqlbackend.OpenOption {
-	all := append([]sqlbackend.OpenOption{sqlbackend.Table(p.table)}, p.via.own...)
+// named are the options that say where the records are.
+func (p *place) named() []sqlbackend.OpenOption {
+	all := []sqlbackend.OpenOption{sqlbackend.Table(p.table)}
+	if p.direct != nil {
+		all = append(all, sqlbackend.WithoutMigrate())
+	}
+	for _, o := range p.own {
+		all = append(all, o)
+	}
 	for _, o := range p.via.consents {
 		all = append(all, o)
 	}
+	return all
+}
+
+func (p *place) options(opts []sqlbackend.OpenOption) []sqlbackend.OpenOption {
+	all := append(p.named(), p.via.own...)
 	if p.conns > 0 {
 		all = append(all, sqlbackend.Conns(p.conns))
 	}
@@ -147,11 +162,11 @@ func (p *place) bare(tb backendtest.TB) (*sqlx.DB, *tap) {
 }
 
 // tapped opens the place through connections that are watched.
-func (p *place) tapped(tb backendtest.TB) (*sqlx.DB, *sqlbackend.Store, *tap) {
+func (p *place) tapped(tb backendtest.TB, opts ...sqlbackend.Option) (*sqlx.DB, *sqlbackend.Store, *tap) {
 	tb.Helper()
 	db, tap := p.bare(tb)
-	all := []sqlbackend.OpenOption{sqlbackend.Table(p.table)}
-	for _, o := range p.via.consents {
+	all := p.named()
+	for _, o := range opts {
 		all = append(all, o)
 	}
 	opening, _, err := sqlbackend.Driver{Name: "itest", Dialect: p.via.dialect(), Conns: cmp.Or(p.conns, 4)}.Prepare("", all)

@@ -18,6 +18,7 @@ type setup struct {
 	conns  int
 	params map[string]string
 	hidden bool
+	by     func(testing.TB, *place) *place // what is done with a fresh place
 }
 
 // Each via has the pools that deadlock first, meet most often and lie between. The settings of the connections are spread
@@ -38,6 +39,8 @@ var setups = []setup{
 		params: map[string]string{"default_transaction_isolation": "serializable"},
 	},
 	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
+	{name: "pgx, PgBouncer", via: viaPGX, conns: 4, params: map[string]string{"default_query_exec_mode": "exec"}, by: pooled},
+	{name: "pq, PgBouncer", via: viaPQ, conns: 4, params: map[string]string{"binary_parameters": "yes"}, by: pooled},
 	{
 		name: "mysql, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL, conns: 1,
 		params: map[string]string{"clientFoundRows": "true", "sql_mode": "''"},
@@ -83,21 +86,29 @@ func (s setup) fresh(t *testing.T) *place {
 		p = p.with(name, value)
 	}
 	p.hidden = s.hidden
+	if s.by != nil {
+		p = s.by(t, p)
+	}
 	return p
 }
 
 // stage is a setup's storage, on which the rules of a suite play one after the other. Each opens handles of its own.
 type stage struct {
 	*place
-	own *sqlx.DB // the test's
+	own   *sqlx.DB // the test's
+	joins *sqlx.DB // where an application begins a transaction to join
 }
 
 func (s setup) stage(t *testing.T) *stage {
 	t.Helper()
 	p := s.fresh(t)
-	own, _ := p.of(10).open(t)
+	own, _ := p.around().of(10).open(t)
+	joins := own
+	if p.direct != nil {
+		joins, _ = p.of(2).open(t)
+	}
 	p.run(t, own, `CREATE TABLE {t}_effects (n INTEGER)`)
-	return &stage{p, own}
+	return &stage{p, own, joins}
 }
 
 func (p *stage) empty(t *testing.T) {
@@ -131,7 +142,7 @@ func (p *stage) harness() backendtest.TxHarness[*sqlx.Tx] {
 			return n
 		},
 		Begin: func(tb backendtest.TB) backendtest.Transaction[*sqlx.Tx] {
-			tx, err := own.BeginTxx(tb.Context(), p.family().joins)
+			tx, err := p.joins.BeginTxx(tb.Context(), p.family().joins)
 			if err != nil {
 				tb.Fatalf("begin: %v", err)
 			}

@@ -125,8 +125,19 @@ func TestRoundTrips(t *testing.T) {
 func TestWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
 	b := viaPQ.fresh(t, viaPQ).with("binary_parameters", "yes").bench(t)
-	store, err := sqlbackend.New(t.Context(), b.db, sqlbackend.Postgres(sqlbackend.PostgresDriver{}))
+	store, err := sqlbackend.New(t.Context(), b.db, b.via.dialect(), sqlbackend.WithoutPrepare())
 	require.NoError(t, err)
 	b.store = store
 	b.walk("counts", true, trips{over: 2, told: 1, tx: 5, replay: 3})
+}
+
+func TestOnlyPostgresTakesWithoutPrepare(t *testing.T) {
+	each(t, everywhere, func(t *testing.T, p *place) {
+		_, _, err := p.try(t, sqlbackend.WithoutPrepare())
+		if p.family() != postgres {
+			require.ErrorContains(t, err, "option WithoutPrepare")
+			return
+		}
+		require.NoError(t, err)
+	})
 }
