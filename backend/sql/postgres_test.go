@@ -78,7 +78,7 @@ func TestPostgresStepsAreWholeBlocks(t *testing.T) {
 		density float64
 		want    int64
 	}{
-		{1000, 0, 33}, {1000, 20, 50}, {1, 20, 1}, {1000, 0.001, 1000}, {100_000, 1, 100_000},
+		{1000, 0, 1000}, {1000, 30, 33}, {1000, 20, 50}, {1, 20, 1}, {1000, 0.001, 1000}, {100_000, 1, 100_000},
 	} {
 		if got := blocksFor(c.rows, c.density); got != c.want {
 			t.Errorf("%d rows at %v a block are %d blocks, want %d", c.rows, c.density, got, c.want)

@@ -15,12 +15,15 @@ const (
 	withinIDs    = `id > ? AND id <= ?`
 )
 
-// blocksOfTable is the size in blocks, and how many rows the last VACUUM or ANALYZE found in each.
-const blocksOfTable = `SELECT pg_relation_size(oid) / current_setting('block_size')::bigint,
-CASE WHEN relpages > 0 AND reltuples > 0 THEN reltuples::float8 / relpages ELSE 0 END FROM pg_class WHERE oid = '{t}'::regclass`
+// blocksOfTable is the size in blocks, and how many rows the last VACUUM or ANALYZE found in each. Of a partitioned table
+// a range of places means that range of each partition: so its size is that of the largest, and a block has the rows of
+// one block of each.
+const blocksOfTable = `SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::bigint,
+coalesce(sum(CASE WHEN relpages > 0 AND reltuples > 0 THEN reltuples::float8 / relpages ELSE ` + rowsInBlock + ` END), 0)
+FROM pg_class WHERE relkind <> 'p' AND (oid = '{t}'::regclass OR oid IN (SELECT relid FROM pg_partition_tree('{t}'::regclass)))`
 
 // rowsInBlock is what a block of 8 KiB has where the server does not know better.
-const rowsInBlock = 30
+const rowsInBlock = "30"
 
 func (e *postgresEngine) span(ctx context.Context, from []byte, rows int) (to []byte, last bool, err error) {
 	if e.byID {
@@ -45,8 +48,5 @@ func (e *postgresEngine) span(ctx context.Context, from []byte, rows int) (to []
 // blocksFor returns how many blocks have about so many rows. The end of a step is the first place of a block, where no
 // row is, so a step is whole blocks.
 func blocksFor(rows int, density float64) int64 {
-	if density <= 0 {
-		density = rowsInBlock
-	}
-	return max(1, min(int64(float64(rows)/density), int64(rows)))
+	return max(1, int64(min(float64(rows)/density, float64(rows))))
 }

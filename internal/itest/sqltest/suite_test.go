@@ -41,6 +41,8 @@ var setups = []setup{
 	{name: "pq, a pool of 20", via: viaPQ, conns: 20},
 	{name: "pgx, PgBouncer", via: viaPGX, conns: 4, params: map[string]string{"default_query_exec_mode": "exec"}, by: pooled},
 	{name: "pq, PgBouncer", via: viaPQ, conns: 4, params: map[string]string{"binary_parameters": "yes"}, by: pooled},
+	{name: "pgx, partitions", via: viaPGX, conns: 4, by: partitioned},
+	{name: "pq, partitions", via: viaPQ, conns: 4, by: partitioned},
 	{
 		name: "mysql, a pool of 1 that counts found rows, no sql_mode", via: viaMySQL, conns: 1,
 		params: map[string]string{"clientFoundRows": "true", "sql_mode": "''"},
