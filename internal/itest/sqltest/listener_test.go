@@ -140,7 +140,7 @@ func TestWaitersForATransactionPoll(t *testing.T) {
 	each(t, onPostgres, func(t *testing.T, p *place) {
 		here, there := p.shop(t, idem.Tx), p.shop(t, idem.Tx)
 		there.listens()
-		tried := make(chan error)
+		tried := make(chan error, 1000)
 		waiting, err := idem.New("guard", watched{there.store, tried}, idem.Tx)
 		require.NoError(t, err)
 		do := func(g *idem.Guard, key idem.Key, f func()) error {
