@@ -1,0 +1,203 @@
+package redisserver
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// slots is how many slots a Cluster has.
+const slots = 16384
+
+// Cluster is a Redis Cluster of one test's own: three masters with a replica each.
+type Cluster struct {
+	t     testing.TB
+	Nodes []*Server // the first three began as masters, node i+3 as the replica of node i
+}
+
+// StartCluster starts a Cluster that promotes a replica about a second after its master fell silent. The settings are
+// added to those of every node. It returns once all slots are served and all replicas follow.
+func StartCluster(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	for range 6 {
+		c.Nodes = append(c.Nodes, start(t, append([]string{
+			"cluster-enabled yes",
+			"cluster-config-file nodes.conf",
+			"cluster-node-timeout 1000",
+			"cluster-replica-validity-factor 0", // a replica stands for election however long its master has been silent
+			"repl-diskless-sync-delay 0",
+		}, settings...)))
+	}
+	c.meet()
+	for i, n := range c.Nodes[:3] {
+		n.Do("cluster", "addslotsrange", i*slots/3, (i+1)*slots/3-1)
+		c.Nodes[i+3].Do("cluster", "replicate", c.id(n))
+	}
+	c.AwaitWhole()
+	return c
+}
+
+// meet has all nodes know each other.
+func (c *Cluster) meet() {
+	c.t.Helper()
+	for i, n := range c.Nodes {
+		n.Do("cluster", "set-config-epoch", i+1)
+		if i > 0 {
+			n.Do("cluster", "meet", "127.0.0.1", c.Nodes[0].port)
+		}
+	}
+	for _, n := range c.Nodes {
+		eventually(c.t, "all nodes know each other", func() bool {
+			text, _ := n.try("cluster", "nodes")
+			return strings.Count(fmt.Sprint(text), "connected") == len(c.Nodes) && !strings.Contains(fmt.Sprint(text), "handshake")
+		})
+	}
+}
+
+func (c *Cluster) id(n *Server) string {
+	c.t.Helper()
+	return fmt.Sprint(n.Do("cluster", "myid"))
+}
+
+// Addrs are the addresses of all nodes.
+func (c *Cluster) Addrs() []string {
+	addrs := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		addrs[i] = n.Addr()
+	}
+	return addrs
+}
+
+// Client returns a new client of the Cluster. The caller closes it.
+func (c *Cluster) Client() *redis.ClusterClient {
+	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()})
+}
+
+// AwaitWhole waits until every node that is up sees every slot served, and every master that is up has all replicas that
+// are up and its own, following.
+func (c *Cluster) AwaitWhole() {
+	c.t.Helper()
+	eventually(c.t, "the Cluster is whole", func() bool {
+		for _, n := range c.Nodes {
+			if n.Up() && !(info(n, "cluster", "info")["cluster_state"] == "ok" && follows(n)) {
+				return false
+			}
+		}
+		return len(c.Masters()) == 3
+	})
+}
+
+// follows reports whether a replica is in step with its master. A master is.
+func follows(n *Server) bool {
+	state := info(n, "info", "replication")
+	return state["role"] == "master" || state["master_link_status"] == "up"
+}
+
+// Masters are the nodes that are up and say that they serve slots.
+func (c *Cluster) Masters() (masters []*Server) {
+	c.t.Helper()
+	for _, n := range c.Nodes {
+		if n.Up() && serves(n) {
+			masters = append(masters, n)
+		}
+	}
+	return masters
+}
+
+// serves reports whether a node has slots of its own. CLUSTER NODES says "myself,master" and, from the ninth field on,
+// which.
+func serves(n *Server) bool {
+	text, _ := n.try("cluster", "nodes")
+	for line := range strings.Lines(fmt.Sprint(text)) {
+		if fields := strings.Fields(line); len(fields) > 8 && fields[2] == "myself,master" {
+			return true
+		}
+	}
+	return false
+}
+
+// Master is the node that serves a slot, as the nodes that are up see it.
+func (c *Cluster) Master(slot int) *Server {
+	c.t.Helper()
+	client := c.Client()
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ranges, err := client.ClusterSlots(ctx).Result()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, r := range ranges {
+		if r.Start <= slot && slot <= r.End && len(r.Nodes) > 0 {
+			return c.at(r.Nodes[0].Addr)
+		}
+	}
+	c.t.Fatalf("nobody serves slot %d", slot)
+	return nil
+}
+
+func (c *Cluster) at(addr string) *Server {
+	c.t.Helper()
+	for _, n := range c.Nodes {
+		if n.Addr() == addr {
+			return n
+		}
+	}
+	c.t.Fatalf("there is no node at %s", addr)
+	return nil
+}
+
+// Slot is the slot of a key.
+func (c *Cluster) Slot(key string) int {
+	c.t.Helper()
+	slot, err := strconv.Atoi(fmt.Sprint(c.anyUp().Do("cluster", "keyslot", key)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return slot
+}
+
+func (c *Cluster) anyUp() *Server {
+	c.t.Helper()
+	for _, n := range c.Nodes {
+		if n.Up() {
+			return n
+		}
+	}
+	c.t.Fatal("all nodes are down")
+	return nil
+}
+
+// info is the answer to a command that answers lines of name:value. It is empty where there is no answer.
+func info(n *Server, args ...any) map[string]string {
+	text, _ := n.try(args...)
+	values := map[string]string{}
+	for line := range strings.Lines(fmt.Sprint(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// eventually waits until is is true.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-late.C:
+			t.Fatal("it does not come that " + what)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package redisserver
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSentinelsPromoteAReplicaOfAKilledMaster(t *testing.T) {
+	t.Parallel()
+	g := StartGroup(t)
+	client := g.Client()
+	defer func() { require.NoError(t, client.Close()) }()
+	require.NoError(t, client.Set(t.Context(), "key", "value", 0).Err())
+	require.Equal(t, int64(2), g.Nodes[0].Do("wait", 2, 1000), "both replicas have what was written before")
+
+	require.Same(t, g.Nodes[0], g.Master())
+	g.Nodes[0].Kill()
+	eventually(t, "there is another master", func() bool { m := g.Master(); return m != nil && m != g.Nodes[0] })
+	g.Nodes[0].Restart()
+	g.AwaitWhole()
+	require.NotSame(t, g.Nodes[0], g.Master())
+	got, err := client.Get(t.Context(), "key").Result()
+	require.NoError(t, err)
+	require.Equal(t, "value", got)
+}
