@@ -18,6 +18,11 @@
 // The points are in fn, and in a store that stands around the real one; the product has no hooks for tests. A child
 // ends with its standard input, so none outlives its parent.
 //
+// # Redis
+//
+// Package redisserver starts Redis servers, Clusters and groups under Sentinels of a test's own, which it may kill. What
+// needs no more than a server's answers uses the one that IDEM_TEST_REDIS names.
+//
 // # Deadlines
 //
 // That a killed attempt blocks its key for no more than its lease and a second is checked as it is promised. What the

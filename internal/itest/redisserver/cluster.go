@@ -1,7 +1,6 @@
 package redisserver
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -85,7 +84,7 @@ func (c *Cluster) AwaitWhole() {
 	c.t.Helper()
 	eventually(c.t, "the Cluster is whole", func() bool {
 		for _, n := range c.Nodes {
-			if n.Up() && !(info(n, "cluster", "info")["cluster_state"] == "ok" && follows(n)) {
+			if n.answers() && !(info(n, "cluster", "info")["cluster_state"] == "ok" && follows(n)) {
 				return false
 			}
 		}
@@ -103,54 +102,54 @@ func follows(n *Server) bool {
 func (c *Cluster) Masters() (masters []*Server) {
 	c.t.Helper()
 	for _, n := range c.Nodes {
-		if n.Up() && serves(n) {
+		if len(served(n)) > 0 {
 			masters = append(masters, n)
 		}
 	}
 	return masters
 }
 
-// serves reports whether a node has slots of its own. CLUSTER NODES says "myself,master" and, from the ninth field on,
-// which.
-func serves(n *Server) bool {
-	text, _ := n.try("cluster", "nodes")
-	for line := range strings.Lines(fmt.Sprint(text)) {
-		if fields := strings.Fields(line); len(fields) > 8 && fields[2] == "myself,master" {
-			return true
-		}
-	}
-	return false
-}
-
-// Master is the node that serves a slot, as the nodes that are up see it.
+// Master is the node that serves a slot, by its own word. The test fails if there is none.
 func (c *Cluster) Master(slot int) *Server {
 	c.t.Helper()
-	client := c.Client()
-	defer func() { _ = client.Close() }()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ranges, err := client.ClusterSlots(ctx).Result()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, r := range ranges {
-		if r.Start <= slot && slot <= r.End && len(r.Nodes) > 0 {
-			return c.at(r.Nodes[0].Addr)
+	for _, n := range c.Nodes {
+		for _, r := range served(n) {
+			if r.first <= slot && slot <= r.last {
+				return n
+			}
 		}
 	}
 	c.t.Fatalf("nobody serves slot %d", slot)
 	return nil
 }
 
-func (c *Cluster) at(addr string) *Server {
-	c.t.Helper()
-	for _, n := range c.Nodes {
-		if n.Addr() == addr {
-			return n
+type slotRange struct{ first, last int }
+
+// served are the slots that a node says it serves as a master. CLUSTER NODES has "myself,master" and, from the ninth
+// field on, slots and ranges of slots, and in brackets those that are on their way.
+func served(n *Server) (all []slotRange) {
+	if !n.answers() {
+		return nil
+	}
+	text, _ := n.try("cluster", "nodes")
+	for line := range strings.Lines(fmt.Sprint(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[2] != "myself,master" {
+			continue
+		}
+		for _, f := range fields[8:] {
+			first, last, isRange := strings.Cut(f, "-")
+			if !isRange {
+				last = first
+			}
+			from, err := strconv.Atoi(first)
+			to, err2 := strconv.Atoi(last)
+			if err == nil && err2 == nil {
+				all = append(all, slotRange{from, to})
+			}
 		}
 	}
-	c.t.Fatalf("there is no node at %s", addr)
-	return nil
+	return all
 }
 
 // Slot is the slot of a key.
@@ -166,7 +165,7 @@ func (c *Cluster) Slot(key string) int {
 func (c *Cluster) anyUp() *Server {
 	c.t.Helper()
 	for _, n := range c.Nodes {
-		if n.Up() {
+		if n.answers() {
 			return n
 		}
 	}

@@ -70,16 +70,16 @@ func (g *Group) AwaitWhole() {
 	g.t.Helper()
 	eventually(g.t, "the group is whole", func() bool {
 		master := g.Master()
-		if master == nil || !master.Up() || info(master, "info", "replication")["role"] != "master" {
+		if master == nil || !master.answers() || info(master, "info", "replication")["role"] != "master" {
 			return false
 		}
 		for _, n := range g.Nodes {
-			if n.Up() && !(n == master || info(n, "info", "replication")["master_port"] == fmt.Sprint(master.port) && follows(n)) {
+			if n.answers() && !(n == master || info(n, "info", "replication")["master_port"] == fmt.Sprint(master.port) && follows(n)) {
 				return false
 			}
 		}
 		for _, s := range g.Sentinels {
-			if s.Up() && !g.knowsAll(s) {
+			if s.answers() && !g.knowsAll(s) {
 				return false
 			}
 		}
@@ -101,7 +101,7 @@ func (g *Group) knowsAll(sentinel *Server) bool {
 func (g *Group) Master() *Server {
 	named := ""
 	for _, s := range g.Sentinels {
-		if !s.Up() {
+		if !s.answers() {
 			continue
 		}
 		at, _ := s.try("sentinel", "get-master-addr-by-name", g.Name)

@@ -32,6 +32,7 @@ type Server struct {
 	args []string // after the file of settings
 
 	process *process // nil while it is down
+	stopped bool     // by Pause
 }
 
 // Start starts a server that keeps nothing on disk unless the settings say so, each of which is a line of redis.conf:
@@ -188,6 +189,9 @@ func (s *Server) try(args ...any) (any, error) {
 // Up reports whether the process is there, be it stopped or not.
 func (s *Server) Up() bool { return s.process != nil }
 
+// answers reports whether a command would get an answer.
+func (s *Server) answers() bool { return s.Up() && !s.stopped }
+
 // Kill ends the process at once, as a crash does, and returns when it is gone.
 func (s *Server) Kill() {
 	s.t.Helper()
@@ -205,10 +209,10 @@ func (s *Server) Restart() {
 }
 
 // Pause stops the process where it is: its connections stay and nothing answers.
-func (s *Server) Pause() { s.t.Helper(); s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.t.Helper(); s.signal(syscall.SIGSTOP); s.stopped = true }
 
 // Resume lets a stopped process go on.
-func (s *Server) Resume() { s.t.Helper(); s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() { s.t.Helper(); s.signal(syscall.SIGCONT); s.stopped = false }
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
@@ -228,6 +232,6 @@ func (s *Server) mustBe(up bool) {
 func (s *Server) discard() {
 	if s.process != nil {
 		s.process.kill()
-		s.process = nil
+		s.process, s.stopped = nil, false
 	}
 }
