@@ -106,6 +106,8 @@ func (r *run) inTx(ctx context.Context, s backend.TxStore) error {
 	if d := r.s.dispositionOf(answer); d != Keep || answer.Err != nil {
 		return &rollback{disposition: d, fnErr: answer.Err}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, budget, errBudget)
+	defer cancel()
 	grant, kind, err := r.store(answer, func(c backend.Completion) (backend.Grant, error) {
 		return s.Complete(ctx, r.claim.ID, r.claim.Token, c)
 	})
@@ -186,7 +188,9 @@ func (r *run) afterRollback(back *rollback) (backend.Grant, error) {
 	return grant, nil
 }
 
-// writeTx claims again and writes in a transaction of its own. If somebody else claimed meanwhile, it says what is there.
+// writeTx claims again and writes in a transaction of its own. If somebody else claimed meanwhile and ended, it says what
+// is there. A claim in flight is asked for again: it may be the transaction that was rolled back, whose server has not
+// seen yet that its connection is gone.
 func (r *run) writeTx(write func(context.Context, backend.TxStore) (backend.Grant, error)) (backend.Grant, error) {
 	return r.settle(func(ctx context.Context) (backend.Grant, error) {
 		grant, err := r.tx.in(ctx, r.claim, func(ctx context.Context, s backend.TxStore) error {
@@ -201,6 +205,9 @@ func (r *run) writeTx(write func(context.Context, backend.TxStore) (backend.Gran
 			if serr == nil && settled.Verdict == backend.Kept {
 				return backend.Grant{Verdict: backend.Claimed}, nil
 			}
+		}
+		if err == nil && grant.Verdict == backend.InFlight {
+			err = &InFlightError{RetryAfter: retryAfter(grant)}
 		}
 		return grant, err
 	})

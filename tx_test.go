@@ -167,6 +167,64 @@ func TestAFinalErrorGivesWayToWhoClaimedMeanwhile(t *testing.T) {
 	})
 }
 
+// The server may take a while to see that the connection of the first transaction is gone.
+func TestAFinalErrorIsStoredOnceItsOwnTransactionIsSeenToBeOver(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []func(error) error{idem.Final, idem.Uncertain} {
+		synctest.Test(t, func(t *testing.T) {
+			store := new(memtest.Store)
+			var l ledger
+			slow := &inFlightTx{Store: store, times: 5}
+			_, err := idem.DoTx(t.Context(), newGuard(t, slow, idem.Tx), "k", "u", five, l.then(mark(errDeclined)))
+			require.EqualError(t, err, errDeclined.Error())
+			require.NotErrorIs(t, err, idem.ErrNotStored)
+			require.NotEqual(t, backend.Absent, state(t, newGuard(t, store, idem.Tx), "k"))
+			l.requireRows(t, 0)
+		})
+	}
+}
+
+func TestAFinalErrorThatAnothersTransactionKeepsFromBeingStoredSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []func(error) error{idem.Final, idem.Uncertain} {
+		synctest.Test(t, func(t *testing.T) {
+			var l ledger
+			g := newGuard(t, &inFlightTx{Store: new(memtest.Store), times: 1 << 20}, idem.Tx)
+			_, err := idem.DoTx(t.Context(), g, "k", "u", five, l.then(mark(errDeclined)))
+			require.ErrorIs(t, err, idem.ErrNotStored)
+			require.ErrorIs(t, err, errDeclined)
+			require.ErrorIs(t, err, idem.ErrInFlight)
+		})
+	}
+}
+
+// inFlightTx says of transactions after the first that another is in flight, so many times.
+type inFlightTx struct {
+	*memtest.Store
+	began, times int
+}
+
+func (s *inFlightTx) InTx(ctx context.Context, c backend.Claim, run func(context.Context, *memtest.Tx, backend.TxStore) error) (backend.Grant, error) {
+	if s.began++; s.began > 1 && s.began <= 1+s.times {
+		return backend.Grant{Verdict: backend.InFlight, LeaseLeft: c.Lease}, nil
+	}
+	return s.Store.InTx(ctx, c, run)
+}
+
+func TestAnAnswerThatTheTransactionDoesNotTakeInTimeEndsIt(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+		var l ledger
+		store.Inject(memtest.Fault{Op: memtest.OpComplete, Count: -1, Mode: memtest.Delay, Delay: time.Hour})
+		began := time.Now()
+		_, err := idem.DoTx(t.Context(), g, "k", "u", five, l.write)
+		require.ErrorIs(t, err, idem.ErrUnavailable)
+		require.Equal(t, 5*time.Second, time.Since(began))
+		require.Equal(t, backend.Absent, state(t, g, "k"))
+		l.requireRows(t, 0)
+	}, idem.Tx)
+}
+
 // betweenTx runs something after the first transaction.
 type betweenTx struct {
 	*memtest.Store
