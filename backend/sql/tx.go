@@ -100,10 +100,26 @@ func (s *Store) transact(ctx context.Context, opts *sql.TxOptions, body func(*sq
 	return s.commit(tx, cancel)
 }
 
+// commit waits no longer than commitWait: some drivers wait for the answer to a COMMIT as long as the operating system
+// does, which can be a quarter of an hour, whatever becomes of the context. What they wait on is then left to them.
 func (s *Store) commit(tx *sqlx.Tx, cancel context.CancelFunc) error {
-	late := time.AfterFunc(commitWait, cancel)
+	ended := make(chan error, 1)
+	go func() { ended <- discreet(tx.Commit()) }()
+	late := time.NewTimer(commitWait)
 	defer late.Stop()
-	err := discreet(tx.Commit())
+	select {
+	case err := <-ended:
+		return s.committed(err)
+	case <-late.C:
+		cancel() // other drivers end the connection
+		return s.committed(errNoAnswer)
+	}
+}
+
+var errNoAnswer = fmt.Errorf("no answer within %v", commitWait)
+
+// committed is the error of a COMMIT that ended in err.
+func (s *Store) committed(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/idem-go/idem/internal/itest/proxy"
 )
 
 func TestMain(m *testing.M) {
@@ -43,11 +45,22 @@ type counts struct {
 	cut      atomic.Int64 // calls that an ambush left without an answer
 	stops    atomic.Int64
 	rounds   atomic.Int64 // of many callers with one key
+	faults   atomic.Int64 // of the network
+	lost     atomic.Int64 // answers of a server that a fault swallowed after it had carried out what was asked
+}
+
+// network counts a fault of the network.
+func (c *counts) network(f proxy.Fault) {
+	c.faults.Add(1)
+	if f.At == proxy.Answered {
+		c.lost.Add(1)
+	}
 }
 
 func (c *counts) String() string {
-	return fmt.Sprintf("itest: %d kills at named points, %d at random times (%d calls cut off), %d stops, %d rounds of many callers with one key",
-		c.kills.Load(), c.ambushes.Load(), c.cut.Load(), c.stops.Load(), c.rounds.Load())
+	return fmt.Sprintf("itest: %d kills at named points, %d at random times (%d calls cut off), %d stops, %d rounds of many callers with one key, "+
+		"%d faults of the network (%d answers lost)",
+		c.kills.Load(), c.ambushes.Load(), c.cut.Load(), c.stops.Load(), c.rounds.Load(), c.faults.Load(), c.lost.Load())
 }
 
 // rounds returns the rounds of the i-th row of a table whose rows have n rounds each: n times IDEM_TEST_TIMES, or of all

@@ -103,6 +103,11 @@ var errLate = errors.New("the call came to its end later than a lease and a seco
 // is unknown. It returns another error at once, and errLate if the end comes later than promised: the first attempt was
 // lost at the given time.
 func (w *worker) finish(ctx context.Context, c call, lost time.Time) (idem.Result[answer], error) {
+	return w.finishIn(ctx, c, lost, grace)
+}
+
+// finishIn is finish where the end must come in so long a time.
+func (w *worker) finishIn(ctx context.Context, c call, lost time.Time, grace time.Duration) (idem.Result[answer], error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	again := time.NewTicker(5 * time.Millisecond)

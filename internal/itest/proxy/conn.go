@@ -21,15 +21,18 @@ type conn struct {
 	silent         atomic.Bool   // nobody is told that the other has closed
 	left           chan struct{} // the client has closed, and the server has been told if it is to be
 
+	met []*Injection // what has happened to requests of this connection
+
 	mu    sync.Mutex
 	queue []*exchange // requests that are not answered
 }
 
 // exchange is a request that an answer is to come for.
 type exchange struct {
-	request   Request
-	injection *Injection // nil, or the fault that happens to the answer
-	answer    []byte     // so far, where it is kept back
+	request Request
+	met     *Injection // nil, or what happens to the request or to its answer
+	keeps   bool       // the answer is kept back for that
+	answer  []byte     // so far, where it is kept back
 }
 
 func newConn(p *Proxy, number int, client, server *net.TCPConn) *conn {
@@ -47,6 +50,9 @@ func (c *conn) run() {
 	answers.Wait()
 	_ = c.client.Close()
 	_ = c.server.Close()
+	for _, i := range c.met {
+		i.ended()
+	}
 }
 
 // abort ends both directions at once.
@@ -87,7 +93,7 @@ func (c *conn) passRequests() {
 			_, _ = c.server.Write(raw) // what the client had begun to say
 			break
 		}
-		r.Conn = c.number
+		r.Conn, r.Silent = c.number, !answered
 		if c.passRequest(raw, r, answered) != nil {
 			break
 		}
@@ -104,6 +110,7 @@ func (c *conn) passRequest(raw []byte, r Request, answered bool) error {
 	at := Stage(-1)
 	if i != nil {
 		at = i.fault.At
+		c.met = append(c.met, i)
 	}
 	if at == Asking {
 		if i.fault.Do != Stall {
@@ -116,10 +123,7 @@ func (c *conn) passRequest(raw []byte, r Request, answered bool) error {
 		}
 	}
 	if answered {
-		x := &exchange{request: r}
-		if at == Answered || at == Asked {
-			x.injection = i
-		}
+		x := &exchange{request: r, met: i, keeps: at == Answered || at == Asked}
 		c.mu.Lock()
 		c.queue = append(c.queue, x)
 		c.mu.Unlock()
@@ -180,22 +184,32 @@ func (c *conn) passAnswer(raw []byte, last, stray bool) error {
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
 	}
-	if x.injection == nil {
-		_, err := c.client.Write(raw)
-		return err
+	if x.keeps {
+		return c.keep(x, raw, last)
 	}
+	_, err := c.client.Write(raw)
+	if last && x.met != nil {
+		x.met.ended()
+	}
+	return err
+}
+
+// keep keeps an answer back until it is here in full, and then lets its fault happen.
+func (c *conn) keep(x *exchange, raw []byte, last bool) error {
 	x.answer = append(x.answer, raw...)
 	if !last {
 		return nil
 	}
-	if i := x.injection; i.fault.Do != Stall {
-		_, _ = c.client.Write(x.answer[:min(i.fault.Bytes, len(x.answer))])
-		c.fail(i)
+	if x.met.fault.Do != Stall {
+		_, _ = c.client.Write(x.answer[:min(x.met.fault.Bytes, len(x.answer))])
+		c.fail(x.met)
 		return errCut
-	} else if !c.hold(i) {
+	}
+	if !c.hold(x.met) {
 		return errCut
 	}
 	_, err := c.client.Write(x.answer)
+	x.met.ended()
 	return err
 }
 
@@ -224,6 +238,7 @@ func (c *conn) hold(i *Injection) bool {
 func (c *conn) fail(i *Injection) {
 	c.silent.Store(i.fault.Do == BlackHole)
 	c.stop()
+	i.happened()
 	switch i.fault.Do {
 	case Cut:
 		_ = c.client.CloseWrite()
@@ -234,7 +249,6 @@ func (c *conn) fail(i *Injection) {
 	case HalfClose:
 		_ = c.client.CloseWrite()
 	case BlackHole:
-		i.happened()
 		select {
 		case <-i.released:
 		case <-c.aborted:
@@ -242,5 +256,4 @@ func (c *conn) fail(i *Injection) {
 		_ = c.client.CloseWrite()
 		_ = c.server.Close()
 	}
-	i.happened()
 }

@@ -1,5 +1,7 @@
 package proxy
 
+import "slices"
+
 // Fault is one fault. The zero value of each field is its default.
 type Fault struct {
 	On    func(Request) bool // which requests: by default every Statement
@@ -61,12 +63,14 @@ type Injection struct {
 	fault    Fault
 	hit      chan struct{}
 	released chan struct{}
+	over     chan struct{}
 
 	// The proxy's lock guards these.
 	skipped, taken int
 	removed        bool
 	freed          bool
 	told           bool
+	done           bool
 	seen           []Request
 }
 
@@ -98,7 +102,7 @@ func (i *Injection) takes(r Request) bool {
 	}
 	i.taken++
 	i.seen = append(i.seen, r)
-	return f.Do != Watch
+	return true
 }
 
 // happened says that the fault has happened for the first time.
@@ -111,8 +115,22 @@ func (i *Injection) happened() {
 	}
 }
 
-// Hit is closed when the fault has happened; with Stall, when the message is held.
+// Hit is closed when the fault happens, before the client can know of it; with Stall, when the message is held.
 func (i *Injection) Hit() <-chan struct{} { return i.hit }
+
+// ended says that a request which the fault has happened to is over.
+func (i *Injection) ended() {
+	i.proxy.mu.Lock()
+	defer i.proxy.mu.Unlock()
+	if !i.done {
+		i.done = true
+		close(i.over)
+	}
+}
+
+// Over is closed when the first request that the fault has happened to is answered after all, or both its connections
+// are closed.
+func (i *Injection) Over() <-chan struct{} { return i.over }
 
 // Requests are those that the fault has happened to, or is about to.
 func (i *Injection) Requests() []Request {
@@ -126,6 +144,7 @@ func (i *Injection) Remove() {
 	i.proxy.mu.Lock()
 	defer i.proxy.mu.Unlock()
 	i.removed = true
+	i.proxy.injections = slices.DeleteFunc(i.proxy.injections, func(other *Injection) bool { return other == i })
 }
 
 // Release lets go what Stall holds and cuts what BlackHole has swallowed, and the fault happens no more.

@@ -135,16 +135,16 @@ func (p *Proxy) CutAll() {
 	}
 }
 
-// Open is how many connections are open.
-func (p *Proxy) Open() int {
+// Opened is how many connections there have been, which is the number of the last one.
+func (p *Proxy) Opened() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.conns)
+	return p.opened
 }
 
 // Inject plans a fault. Where several faults match a request, the one that was injected first happens.
 func (p *Proxy) Inject(f Fault) *Injection {
-	i := &Injection{proxy: p, fault: f, hit: make(chan struct{}), released: make(chan struct{})}
+	i := &Injection{proxy: p, fault: f, hit: make(chan struct{}), released: make(chan struct{}), over: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.injections = append(p.injections, i)
@@ -155,12 +155,13 @@ func (p *Proxy) Inject(f Fault) *Injection {
 func (p *Proxy) decide(r Request) *Injection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var found *Injection
 	for _, i := range p.injections {
-		if i.takes(r) {
-			return i
+		if watches := i.fault.Do == Watch; (watches || found == nil) && i.takes(r) && !watches {
+			found = i
 		}
 	}
-	return nil
+	return found
 }
 
 func (p *Proxy) close() {

@@ -24,7 +24,9 @@ func (k Kind) String() string {
 type Request struct {
 	Conn int // the number of the connection, from 1
 	Kind Kind
-	Text string // the statement; of one that was prepared, the text that it was prepared from; a Redis command with its arguments
+	// Silent says that no answer of its own will come: the client says that it goes, or more of what it said before.
+	Silent bool
+	Text   string // the statement; of one that was prepared, the text that it was prepared from; a Redis command with its arguments
 
 	command byte // the protocol's own
 }
@@ -39,8 +41,8 @@ func Containing(part string) func(Request) bool {
 	return func(r Request) bool { return r.Kind == Statement && strings.Contains(r.Text, part) }
 }
 
-// Any is a condition that is true for every request.
-func Any(Request) bool { return true }
+// Any is a condition that is true for every request that is answered.
+func Any(r Request) bool { return !r.Silent }
 
 // Protocol is a protocol of clients and servers.
 type Protocol interface {
