@@ -113,14 +113,25 @@ func (c *Cluster) Masters() (masters []*Server) {
 func (c *Cluster) Master(slot int) *Server {
 	c.t.Helper()
 	for _, n := range c.Nodes {
-		for _, r := range served(n) {
-			if r.first <= slot && slot <= r.last {
-				return n
-			}
+		if c.Serves(n)(slot) {
+			return n
 		}
 	}
 	c.t.Fatalf("nobody serves slot %d", slot)
 	return nil
+}
+
+// Serves returns a condition for the slots that a node serves now, by its own word.
+func (c *Cluster) Serves(n *Server) func(slot int) bool {
+	ranges := served(n)
+	return func(slot int) bool {
+		for _, r := range ranges {
+			if r.first <= slot && slot <= r.last {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 type slotRange struct{ first, last int }

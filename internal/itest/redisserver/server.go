@@ -208,6 +208,25 @@ func (s *Server) Restart() {
 	}
 }
 
+// Written is what the server has kept of all that it was told to write, also before it was killed: its append-only files
+// with "appendonly yes", of which "rdbcompression no" and "auto-aof-rewrite-percentage 0" keep the words readable.
+func (s *Server) Written() []byte {
+	s.t.Helper()
+	var all []byte
+	err := filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".aof") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all = append(all, content...)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
 // Pause stops the process where it is: its connections stay and nothing answers.
 func (s *Server) Pause() { s.t.Helper(); s.signal(syscall.SIGSTOP); s.stopped = true }
 

@@ -1,0 +1,150 @@
+package failover
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem"
+	"github.com/idem-go/idem/internal/itest/redisserver"
+)
+
+// written are settings under which a node keeps every word that it was told to write.
+var written = []string{"appendonly yes", "appendfsync no", "rdbcompression no", "auto-aof-rewrite-percentage 0"}
+
+func clusterURL(c *redisserver.Cluster, query string) string {
+	addrs := c.Addrs()
+	return "redis+cluster://" + addrs[0] + "?" + url.Values{"addr": addrs[1:]}.Encode() + query
+}
+
+// Slots move from master to master and scripts are flushed, while four processes call.
+func TestNothingIsLostWithoutAFailover(t *testing.T) {
+	t.Parallel()
+	cluster := redisserver.StartCluster(t)
+	at := clusterURL(cluster, "")
+	o := order{URL: at, Calls: 20_000, Keys: 400, Callers: 8}
+	crowd := startCrowd(t, 4, o)
+	const moves = 20
+	for i := range moves {
+		crowd.reach(o.Calls * (i + 1) / moves / 2)
+		from, to := cluster.Nodes[i%3], cluster.Nodes[(i+1)%3]
+		from.Do("script", "flush")
+		cluster.MoveSlot(cluster.Slot(from.Do("randomkey").(string)), to)
+	}
+	h := crowd.wait()
+	require.Equal(t, o.Calls, h.calls)
+	require.Greater(t, len(h.answers), o.Keys*9/10)
+	for key, told := range h.answers {
+		require.Len(t, told, 1, "key %d has several answers", key)
+	}
+	require.Equal(t, len(h.answers), h.runs, "something ran twice")
+	for key, now := range h.again(t, at) {
+		require.Equal(t, h.answers[key], []string{now})
+	}
+	t.Logf("%d slots moved, codes %v", moves, h.codes)
+}
+
+// A hundred thousand calls with a thousand keys by four processes, while a master is killed.
+func TestAMasterOfAClusterIsKilled(t *testing.T) {
+	t.Parallel()
+	cluster := redisserver.StartCluster(t, written...)
+	at := clusterURL(cluster, "")
+	o := order{URL: at, Calls: 100_000, Keys: 1000, Callers: 8}
+	crowd := startCrowd(t, 4, o)
+	crowd.reach(o.Calls / 3)
+	victim := cluster.Nodes[0]
+	hit := clusterKeys(t, cluster, victim, o.Keys)
+	victim.Kill()
+	h := crowd.wait()
+	require.Equal(t, o.Calls, h.calls)
+	lost := h.judge(t, cluster.Nodes, func(key int) bool { return hit[key] })
+	now := h.again(t, at)
+	for key, told := range h.answers {
+		require.Contains(t, told, now[key], "key %d: what is stored was told to nobody", key)
+	}
+	t.Logf("%d of %d keys that had an answer lost it; %d runs, codes %v", lost, len(h.answers), h.runs, h.codes)
+}
+
+// With a replica that has every claim and every answer before somebody is told, a failover to it loses none of them.
+func TestAMasterIsKilledWhoseReplicaHasEveryAnswer(t *testing.T) {
+	t.Parallel()
+	cluster := redisserver.StartCluster(t, written...)
+	at := clusterURL(cluster, "&min_replicas=1")
+	o := order{URL: at, Calls: 20_000, Keys: 1000, Callers: 8}
+	crowd := startCrowd(t, 4, o)
+	crowd.reach(o.Calls / 3)
+	victim := cluster.Nodes[0]
+	hit := clusterKeys(t, cluster, victim, o.Keys)
+	victim.Kill()
+	before := victim.Written()
+	cluster.AwaitWhole()
+	victim.Restart() // as the replica of its heir, which takes no claim without one
+	h := crowd.wait()
+	require.Equal(t, o.Calls, h.calls)
+	lost := h.judgeWritten(t, append(allWritten(cluster.Nodes), before...), func(key int) bool { return hit[key] })
+	for key, now := range h.again(t, at) {
+		if own := h.own[key]; len(own) > 0 {
+			require.Equal(t, []string{now}, own, "key %d: an answer that a replica had is lost", key)
+		}
+	}
+	t.Logf("%d keys had an answer that was lost, told by a replay before a replica had it; %d runs, codes %v", lost, h.runs, h.codes)
+}
+
+// clusterKeys are the keys whose records a node serves.
+func clusterKeys(t *testing.T, c *redisserver.Cluster, n *redisserver.Server, keys int) map[int]bool {
+	t.Helper()
+	client := n.Client()
+	defer func() { require.NoError(t, client.Close()) }()
+	serves, all := c.Serves(n), map[int]bool{}
+	for key := range keys {
+		slot, err := client.ClusterKeySlot(t.Context(), recordOf(key)).Result()
+		require.NoError(t, err)
+		all[key] = serves(int(slot))
+	}
+	return all
+}
+
+func allWritten(nodes []*redisserver.Server) (all []byte) {
+	for _, n := range nodes {
+		all = append(all, n.Written()...)
+	}
+	return all
+}
+
+func (h heard) judge(t *testing.T, nodes []*redisserver.Server, hit func(key int) bool) (lost int) {
+	t.Helper()
+	return h.judgeWritten(t, allWritten(nodes), hit)
+}
+
+// judgeWritten holds what was told against what was ever stored, and returns how many keys have lost an answer.
+func (h heard) judgeWritten(t *testing.T, written []byte, hit func(key int) bool) (lost int) {
+	t.Helper()
+	stored := answersIn(written)
+	for key, told := range h.answers {
+		for _, answer := range told {
+			require.Contains(t, stored, answer, "key %d: an answer was told that was never stored", key)
+		}
+		if !hit(key) {
+			require.Len(t, told, 1, "key %d has several answers though its master lives", key)
+		}
+		require.LessOrEqual(t, len(told), 2, "key %d: one failover loses one answer", key)
+		lost += len(told) - 1
+	}
+	require.Zero(t, h.codes[idem.CodeOther])
+	return lost
+}
+
+// answersIn finds the answers in what a server has written: base32 words of 26 letters between quotes.
+func answersIn(written []byte) map[string]bool {
+	all := map[string]bool{}
+	for _, word := range bytes.FieldsFunc(written, func(r rune) bool { return r == '"' }) {
+		if len(word) == 26 && !slices.ContainsFunc(word, func(b byte) bool { return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", rune(b)) }) {
+			all[string(word)] = true
+		}
+	}
+	return all
+}
