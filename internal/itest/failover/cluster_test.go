@@ -16,6 +16,9 @@ import (
 // written are settings under which a node keeps every word that it was told to write.
 var written = []string{"appendonly yes", "appendfsync no", "rdbcompression no", "auto-aof-rewrite-percentage 0"}
 
+// killed are those of a Cluster a master of which is killed: a machine that is only busy for a moment kills no other.
+var killed = append([]string{"cluster-node-timeout 3000"}, written...)
+
 func clusterURL(c *redisserver.Cluster, query string) string {
 	addrs := c.Addrs()
 	return "redis+cluster://" + addrs[0] + "?" + url.Values{"addr": addrs[1:]}.Encode() + query
@@ -24,9 +27,9 @@ func clusterURL(c *redisserver.Cluster, query string) string {
 // Slots move from master to master and scripts are flushed, while four processes call.
 func TestNothingIsLostWithoutAFailover(t *testing.T) {
 	t.Parallel()
-	cluster := redisserver.StartCluster(t)
+	cluster := redisserver.StartCluster(t, "cluster-node-timeout 60000") // so that a busy machine is no failover
 	at := clusterURL(cluster, "")
-	o := order{URL: at, Calls: 20_000, Keys: 400, Callers: 8}
+	o := order{URL: at, Calls: 9_600, Keys: 400, Callers: 8}
 	crowd := startCrowd(t, 4, o)
 	const moves = 20
 	for i := range moves {
@@ -51,7 +54,7 @@ func TestNothingIsLostWithoutAFailover(t *testing.T) {
 // A hundred thousand calls with a thousand keys by four processes, while a master is killed.
 func TestAMasterOfAClusterIsKilled(t *testing.T) {
 	t.Parallel()
-	cluster := redisserver.StartCluster(t, written...)
+	cluster := redisserver.StartCluster(t, killed...)
 	at := clusterURL(cluster, "")
 	o := order{URL: at, Calls: 100_000, Keys: 1000, Callers: 8}
 	crowd := startCrowd(t, 4, o)
@@ -72,9 +75,9 @@ func TestAMasterOfAClusterIsKilled(t *testing.T) {
 // With a replica that has every claim and every answer before somebody is told, a failover to it loses none of them.
 func TestAMasterIsKilledWhoseReplicaHasEveryAnswer(t *testing.T) {
 	t.Parallel()
-	cluster := redisserver.StartCluster(t, written...)
+	cluster := redisserver.StartCluster(t, killed...)
 	at := clusterURL(cluster, "&min_replicas=1")
-	o := order{URL: at, Calls: 20_000, Keys: 1000, Callers: 8}
+	o := order{URL: at, Calls: 9_600, Keys: 1000, Callers: 8}
 	crowd := startCrowd(t, 4, o)
 	crowd.reach(o.Calls / 3)
 	victim := cluster.Nodes[0]

@@ -26,7 +26,7 @@ func TestAMasterUnderSentinelsIsKilled(t *testing.T) {
 	t.Parallel()
 	group := redisserver.StartGroup(t, written...)
 	at := groupURL(group)
-	o := order{URL: at, Calls: 20_000, Keys: 1000, Callers: 8}
+	o := order{URL: at, Calls: 9_600, Keys: 1000, Callers: 8}
 	crowd := startCrowd(t, 4, o)
 	crowd.reach(o.Calls / 3)
 	group.Nodes[0].Kill()
@@ -52,7 +52,7 @@ func TestAFailoverForgetsWhatNoReplicaHad(t *testing.T) {
 
 	// An answer is so long that the sockets between the servers do not hold all of them.
 	padding := strings.Repeat(".", 200_000)
-	const copied, others = 20, 300
+	const copied, others = 20, 100
 	ask := func(key int) (answer string, replayed bool) {
 		res, err := idem.DoResult(t.Context(), guard, keyOf(key), owner, key, func(context.Context, int) (string, error) {
 			return rand.Text() + padding, nil
