@@ -6,7 +6,6 @@ replace (
 	github.com/idem-go/idem => ../..
 	github.com/idem-go/idem/drivers/mysql => ../../drivers/mysql
 	github.com/idem-go/idem/drivers/pgx => ../../drivers/pgx
-	github.com/idem-go/idem/drivers/pq => ../../drivers/pq
 	github.com/idem-go/idem/drivers/sqlite => ../../drivers/sqlite
 	github.com/idem-go/idem/ginadapter => ../../ginadapter
 )
@@ -51,12 +50,10 @@ require (
 	github.com/jackc/pgerrcode v0.0.0-20220416144525-469b46aa5efa // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/leodido/go-urn v1.4.0 // indirect
-	github.com/lib/pq v1.12.3
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mfridman/interpolate v0.0.2 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
