@@ -334,3 +334,26 @@ func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 		require.Less(t, asked, 17, "once at once, twice at the polling pace, then every 1 to 2 s")
 	})
 }
+
+// TestAnOwnerInThisProcessWakesWhoWaits: also where the store tells of no changes.
+func TestAnOwnerInThisProcessWakesWhoWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, bare{new(memtest.Store)})
+		var group sync.WaitGroup
+		var done [2]time.Time
+		for i := range done {
+			group.Go(func() {
+				<-time.After(time.Duration(i) * time.Millisecond)
+				_, err := idem.Do(t.Context(), g, "k", "u", five, func(context.Context, charge) (int, error) {
+					<-time.After(10*time.Second + time.Microsecond)
+					return 1, nil
+				}, idem.Wait(time.Minute))
+				require.NoError(t, err)
+				done[i] = time.Now()
+			})
+		}
+		group.Wait()
+		require.Equal(t, done[0], done[1], "the waiter must not have slept until its next poll")
+	})
+}
