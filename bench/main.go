@@ -3,8 +3,8 @@
 //
 //	go run ./bench [-short] [-only NAME] [-callers 1,32] [-grow]
 //
-// It takes the servers that IDEM_TEST_POSTGRES and IDEM_TEST_MYSQL name, makes a schema or a database of its own there and
-// drops it, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
+// It takes the servers that IDEM_TEST_POSTGRES, IDEM_TEST_MYSQL and IDEM_TEST_REDIS name, makes a schema, a database or keys of
+// its own there and drops them, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
 // nothing, so that what is measured is the protocol. All that is compared runs in turns in one run; what is printed are
 // ratios, since a machine's own speed changes from minute to minute. docs/performance.md explains the figures.
 package main
@@ -69,6 +69,9 @@ func parse(args []string) (*plan, error) {
 	return p, nil
 }
 
+// database is what can be measured.
+type database struct{ name, variable string }
+
 // run runs the contests of all databases that are there.
 func (p *plan) run(ctx context.Context) error {
 	dir, err := os.MkdirTemp(p.dir, "idem-bench-")
@@ -77,32 +80,56 @@ func (p *plan) run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	print := newReport(os.Stdout, p.callers)
-	for _, opens := range []struct {
-		name, variable string
-		open           func(url string) (*side, error)
-	}{
-		{"PostgreSQL", "IDEM_TEST_POSTGRES", func(url string) (*side, error) { return openPostgres(ctx, url, p.conns()) }},
-		{"MariaDB", "IDEM_TEST_MYSQL", func(url string) (*side, error) { return openMariaDB(ctx, url, p.conns()) }},
-		{"SQLite NORMAL", "", func(string) (*side, error) { return openSQLite(ctx, dir, "NORMAL", p.conns()) }},
-		{"SQLite FULL", "", func(string) (*side, error) { return openSQLite(ctx, dir, "FULL", p.conns()) }},
+	for _, d := range []database{
+		{"PostgreSQL", "IDEM_TEST_POSTGRES"}, {"MariaDB", "IDEM_TEST_MYSQL"},
+		{"SQLite NORMAL", ""}, {"SQLite FULL", ""}, {"Redis", "IDEM_TEST_REDIS"},
 	} {
-		url := os.Getenv(opens.variable)
+		url := os.Getenv(d.variable)
 		switch {
-		case !p.wants(opens.name):
+		case !p.wants(d.name):
 			continue
-		case opens.variable != "" && url == "":
-			print.skipped(opens.name, opens.variable)
+		case d.variable != "" && url == "":
+			print.skipped(d.name, d.variable)
 			continue
 		}
-		s, err := opens.open(url)
-		if err != nil {
-			return fmt.Errorf("%s: %w", opens.name, err)
-		}
-		if err := errors.Join(p.measure(ctx, s, print), s.close(context.WithoutCancel(ctx))); err != nil {
-			return err
+		if err := p.measure(ctx, d, url, dir, print); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
 	return nil
+}
+
+// measure opens a database and measures what is asked for.
+func (p *plan) measure(ctx context.Context, d database, url, dir string, print *report) error {
+	if d.name == "Redis" {
+		if p.grow {
+			return nil // it prunes by itself, and finds a key wherever it is
+		}
+		s, err := openRedis(ctx, url, p.conns())
+		if err != nil {
+			return err
+		}
+		return errors.Join(p.compare(ctx, s, print), s.close(context.WithoutCancel(ctx)))
+	}
+	s, err := p.openSQL(ctx, d, url, dir)
+	if err != nil {
+		return err
+	}
+	measure := func() error { return p.compare(ctx, s, print) }
+	if p.grow {
+		measure = func() error { return p.measureGrowth(ctx, s, print) }
+	}
+	return errors.Join(measure(), s.close(context.WithoutCancel(ctx)))
+}
+
+func (p *plan) openSQL(ctx context.Context, d database, url, dir string) (*side, error) {
+	switch d.name {
+	case "PostgreSQL":
+		return openPostgres(ctx, url, p.conns())
+	case "MariaDB":
+		return openMariaDB(ctx, url, p.conns())
+	}
+	return openSQLite(ctx, dir, strings.TrimPrefix(d.name, "SQLite "), p.conns())
 }
 
 // wants reports whether a contest of the database may be asked for.
@@ -120,13 +147,14 @@ func (p *plan) conns() int {
 	return most
 }
 
-func (p *plan) measure(ctx context.Context, s *side, print *report) error {
-	if p.grow {
-		return p.measureGrowth(ctx, s, print)
-	}
+// compare holds the contests of a database.
+func (p *plan) compare(ctx context.Context, s interface {
+	contests(context.Context) ([]*contest, error)
+}, print *report,
+) error {
 	contests, err := s.contests(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	return p.hold(ctx, contests, print)
 }
@@ -135,14 +163,14 @@ func (p *plan) measure(ctx context.Context, s *side, print *report) error {
 func (p *plan) measureGrowth(ctx context.Context, s *side, print *report) error {
 	contests, err := s.growth(ctx, []int{10_000, 1_000_000})
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	if err := p.hold(ctx, contests, print); err != nil {
 		return err
 	}
 	pruned, err := s.prune(ctx, 1_000_000, 5*time.Second)
 	if err != nil {
-		return fmt.Errorf("%s: prune: %w", s.name, err)
+		return fmt.Errorf("prune: %w", err)
 	}
 	print.pruning(s.name, pruned)
 	return nil
