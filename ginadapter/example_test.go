@@ -87,7 +87,7 @@ func ExampleMiddleware_Route() {
 	// Output:
 	// placing an order for a book
 	// 201 first {"order":1}
-	// 413 first {"title":"The body is too large","status":413,"detail":"The request was not processed. Its body is larger than this operation takes.","code":"body_too_large"}
+	// 413 first {"title":"The body is too large","status":413,"detail":"The request was not processed. Its body is larger than this operation takes: send a smaller one.","code":"body_too_large"}
 }
 
 func ExampleHandle() {

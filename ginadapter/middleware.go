@@ -52,6 +52,9 @@ func (m *Middleware) Route(opts ...httpadapter.Option) (*Middleware, error) {
 	return &Middleware{http: route, user: m.user}, nil
 }
 
+// OpenAPI returns the document of httpadapter's OpenAPI: what the operations under m promise, made of its options.
+func (m *Middleware) OpenAPI() ([]byte, error) { return m.http.OpenAPI() }
+
 // Handler returns what is given to gin, for one route, a group or an engine. It runs the handlers behind it once per
 // user and key, and sends their answer again afterwards.
 func (m *Middleware) Handler() gin.HandlerFunc { return m.serve }

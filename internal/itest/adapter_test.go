@@ -2,6 +2,7 @@ package itest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	"github.com/jmoiron/sqlx"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem"
@@ -59,7 +61,27 @@ expires_at = CASE WHEN expires_at = 9223372036854775807 THEN expires_at ELSE exp
 		db, err := besideMariaDB(url)
 		return sqlClock(t, db, err, `UPDATE idem_records SET since = since - ?, lease_until = lease_until - ?, expires_at = expires_at - ?`)
 	},
+	"redis": func(t *testing.T, url string) func(context.Context, time.Duration) error {
+		client, prefix, err := besideRedis(url)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+		return func(ctx context.Context, d time.Duration) error {
+			var failed error
+			for _, key := range redisKeys(t, client, prefix) {
+				failed = errors.Join(failed, shiftRedis.Run(ctx, client, []string{key}, d.Milliseconds()).Err())
+			}
+			return failed
+		}
+	},
 }
+
+// shiftRedis moves the times of a record back.
+var shiftRedis = redis.NewScript(`#!lua flags=allow-oom
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 0 end
+local expires = redis.call('PEXPIRETIME', KEYS[1])
+redis.call('HINCRBY', KEYS[1], 'since', -ARGV[1])
+if expires > 0 then redis.call('PEXPIREAT', KEYS[1], expires - ARGV[1]) end
+return 1`)
 
 // sqlClock moves the times of a table by a statement with one parameter, as often as it stands there.
 func sqlClock(t *testing.T, db *sqlx.DB, err error, statement string) func(context.Context, time.Duration) error {
