@@ -227,7 +227,7 @@ func (l *handLine) read(ctx context.Context, args []any) error {
 	dest := make([]any, len(l.columns))
 	for i, name := range l.columns {
 		switch name {
-		case "token", "fingerprint", "answer":
+		case "id", "token", "fingerprint", "answer":
 			dest[i] = &r.bytes[i]
 		default:
 			dest[i] = &r.number[i]
