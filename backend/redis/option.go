@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/idem-go/idem/backend"
 )
 
@@ -22,6 +24,7 @@ type config struct {
 	prefix        string
 	readable      bool
 	acceptEvicted bool
+	separate      bool // no pipelining
 	replicas      replicas
 }
 
@@ -56,6 +59,24 @@ func WithoutReadable() Option {
 		c.readable = false
 		return nil
 	})
+}
+
+// WithoutPipelining has every call send its command by itself, on a connection of its own. Otherwise what calls have to
+// send while two sendings are under way waits for one of them, for 50 ms at most, and then goes to the server as one pipeline.
+// No call's error, deadline or cancellation reaches another one. With a Cluster or MinReplicas this option changes nothing:
+// calls are never pipelined there.
+func WithoutPipelining() Option {
+	return storeOption(func(c *config) error {
+		c.separate = true
+		return nil
+	})
+}
+
+// pipelined reports whether calls share pipelines. In a Cluster one would have commands for several servers, and be as slow
+// as the slowest; WAIT counts what its own connection wrote, so its calls would wait for each other's replicas.
+func (c *config) pipelined(client redis.UniversalClient) bool {
+	_, one := client.(*redis.Client)
+	return one && !c.separate && c.replicas.n == 0
 }
 
 // AcceptEviction lets New open a store whose server evicts keys when its memory is full, or does not say whether it does.

@@ -102,20 +102,23 @@ func (sc script) command(ctx context.Context, whole bool, key any, args []any) *
 	return redis.NewCmd(ctx, args...)
 }
 
-// run runs a script on a record, in one round trip where the server knows it. A server that was started again, or whose
-// scripts were flushed, is given the text.
+// run runs a script on a record, in one round trip where the server knows it, which calls of the same moment share. A
+// server that was started again, or whose scripts were flushed, is given the text.
 func (s *Store) run(ctx context.Context, sc script, id backend.ID, args []any) (reply, error) {
 	if ctx.Err() != nil {
 		return reply{}, context.Cause(ctx)
 	}
 	var key any = s.key(id)
 	cmd := sc.command(ctx, false, key, args)
-	err := s.client.Process(ctx, cmd)
+	err := s.pipeline.process(ctx, cmd)
 	if err != nil && unknownScript(err) {
 		cmd = sc.command(ctx, true, key, args)
 		err = s.client.Process(ctx, cmd)
 	}
-	return newReply(cmd.Val(), err)
+	if err != nil {
+		return reply{}, err // the command may still be on its way
+	}
+	return newReply(cmd.Val(), nil)
 }
 
 func unknownScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }

@@ -17,14 +17,15 @@ import (
 //
 // A call waits for the server as long as its context's deadline and the client's timeouts allow. A context that is
 // cancelled earlier ends a wait for a connection and the pause before the client tries again, but not the wait for an
-// answer on its way.
+// answer on its way. What calls send in the same moment shares a pipeline, see WithoutPipelining.
 type Store struct {
-	client  redis.UniversalClient
-	config  config
-	scripts *scripts
-	limits  limits
-	watches listener
-	prune   pruner
+	client   redis.UniversalClient
+	config   config
+	scripts  *scripts
+	limits   limits
+	pipeline pipeline
+	watches  listener
+	prune    pruner
 }
 
 var (
@@ -56,6 +57,7 @@ func New(ctx context.Context, client redis.UniversalClient, opts ...Option) (*St
 		return nil, err
 	}
 	s := &Store{client: client, config: c, prune: newPruner()}
+	s.pipeline.client, s.pipeline.off = client, !c.pipelined(client)
 	s.watches.store = s
 	if err := s.open(ctx); err != nil {
 		return nil, err

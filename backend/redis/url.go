@@ -35,6 +35,7 @@ type dialer func(place string) (redis.UniversalClient, error)
 //	prefix                what keys begin with
 //	readable              false leaves guard, user and key out
 //	accept_eviction       true accepts a server that may drop records
+//	pipelining            false has every call send its command by itself
 //	min_replicas          how many replicas must have a claim or an answer
 //	min_replicas_timeout  how long they have for that; 1s unless given
 //	tls                   true for TLS, with redis+cluster and redis+sentinel
@@ -179,6 +180,13 @@ var parameters = map[string]func(*asked, string) error{
 		is, err := truth(value)
 		if is {
 			a.opts = append(a.opts, AcceptEviction())
+		}
+		return err
+	},
+	"pipelining": func(a *asked, value string) error {
+		is, err := truth(value)
+		if !is {
+			a.opts = append(a.opts, WithoutPipelining())
 		}
 		return err
 	},

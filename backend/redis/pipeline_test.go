@@ -1,0 +1,441 @@
+package redisbackend
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// line is a server at the other end of a pipeline's client, of which a test says when and what it answers. Each
+// command is answered what it asks for, its last argument.
+type line struct {
+	redis.Hook
+	mu      sync.Mutex
+	sent    [][]any              // the last arguments of what was sent together
+	limits  []time.Duration      // how long the sendings might have taken
+	holds   chan struct{}        // what is sent waits for an element; nil for nothing
+	fails   func(n int) error    // of a sending of so many commands
+	refuses func(asks any) error // of a command
+}
+
+func (l *line) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return l.answer(ctx, []redis.Cmder{cmd}) }
+}
+
+func (l *line) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return l.answer
+}
+
+func (l *line) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func asks(cmd redis.Cmder) any { return cmd.Args()[len(cmd.Args())-1] }
+
+func (l *line) answer(ctx context.Context, cmds []redis.Cmder) error {
+	var all []any
+	for _, cmd := range cmds {
+		all = append(all, asks(cmd))
+	}
+	l.mu.Lock()
+	l.sent = append(l.sent, all)
+	if deadline, ok := ctx.Deadline(); ok {
+		l.limits = append(l.limits, time.Until(deadline))
+	}
+	l.mu.Unlock()
+	if l.holds != nil {
+		<-l.holds
+	}
+	if l.fails != nil {
+		if err := l.fails(len(cmds)); err != nil {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+			return err
+		}
+	}
+	for _, cmd := range cmds {
+		cmd.(*redis.Cmd).SetVal(asks(cmd))
+		if l.refuses != nil {
+			cmd.SetErr(l.refuses(asks(cmd)))
+		}
+	}
+	return cmds[0].Err()
+}
+
+// all is what was sent together.
+func (l *line) all() [][]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.sent)
+}
+
+// crowd are callers of one pipeline.
+type crowd struct {
+	t    *testing.T
+	line *line
+	pipeline
+	outcomes map[int64]chan error
+}
+
+// inCrowd runs a test whose line holds everything until it is told to go on.
+func inCrowd(t *testing.T, test func(c *crowd)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		client := client()
+		defer client.Close()
+		c := &crowd{t: t, line: &line{holds: make(chan struct{})}, outcomes: map[int64]chan error{}}
+		client.AddHook(c.line)
+		c.client = client
+		test(c)
+	})
+}
+
+// call has a caller ask for n, and returns once that is under way or queued.
+func (c *crowd) call(ctx context.Context, n int64) {
+	c.outcomes[n] = make(chan error, 1)
+	go func() {
+		cmd := redis.NewCmd(ctx, "ask", n)
+		err := c.process(ctx, cmd)
+		if err == nil && cmd.Val() != n {
+			err = errors.New("this is another one's answer")
+		}
+		c.outcomes[n] <- err
+	}()
+	synctest.Wait()
+}
+
+func (c *crowd) calls(from, to int64) {
+	for n := from; n <= to; n++ {
+		c.call(c.t.Context(), n)
+	}
+}
+
+// goOn lets one sending be answered.
+func (c *crowd) goOn() {
+	c.line.holds <- struct{}{}
+	synctest.Wait()
+}
+
+// outcome is that of the call for n, which must be over.
+func (c *crowd) outcome(n int64) error {
+	c.t.Helper()
+	select {
+	case err := <-c.outcomes[n]:
+		return err
+	default:
+		c.t.Fatalf("call %d is not over", n)
+		return nil
+	}
+}
+
+func (c *crowd) waits(n int64) {
+	c.t.Helper()
+	require.Empty(c.t, c.outcomes[n], "call %d is over", n)
+}
+
+func (c *crowd) succeed(from, to int64) {
+	c.t.Helper()
+	for n := from; n <= to; n++ {
+		require.NoError(c.t, c.outcome(n), "%d", n)
+	}
+}
+
+// sent checks what was sent together, and that all of it is over.
+func (c *crowd) sent(want ...[]any) {
+	c.t.Helper()
+	require.Equal(c.t, want, c.line.all())
+	c.idle()
+}
+
+// idle checks that nothing is under way or left behind.
+func (c *crowd) idle() {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.Zero(c.t, c.under)
+	require.Empty(c.t, c.queue)
+}
+
+func each(ns ...int64) (all []any) {
+	for _, n := range ns {
+		all = append(all, n)
+	}
+	return all
+}
+
+func TestCallsBehindThoseUnderWayGoTogether(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.calls(1, 5)
+		c.goOn()
+		c.goOn()
+		c.goOn()
+		c.succeed(1, 5)
+		c.calls(6, 6)
+		c.goOn()
+		c.succeed(6, 6)
+		c.sent(each(1), each(2), each(3, 4, 5), each(6))
+	})
+}
+
+func TestAPipelineHasABound(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.calls(1, flushes+waiting)
+		c.calls(5000, 5000) // which finds no room to wait in
+		require.Equal(t, each(5000), c.line.all()[flushes])
+		close(c.line.holds)
+		synctest.Wait()
+		c.succeed(1, flushes+waiting)
+		c.succeed(5000, 5000)
+		for _, batch := range c.line.all()[flushes+1:] {
+			require.Len(t, batch, together)
+		}
+		require.Len(t, c.line.all(), flushes+1+waiting/together)
+		c.idle()
+	})
+}
+
+func TestACallThatEndsInTheQueueIsNotSent(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(c.t.Context())
+		short, stop := context.WithTimeout(c.t.Context(), time.Millisecond)
+		defer stop()
+		c.calls(1, 2)
+		c.call(ctx, 3)
+		c.call(short, 4)
+		c.calls(5, 6)
+		cancel(why)
+		synctest.Wait()
+		require.ErrorIs(t, c.outcome(3), why)
+		time.Sleep(time.Millisecond) // of the bubble
+		synctest.Wait()
+		require.ErrorIs(t, c.outcome(4), context.DeadlineExceeded)
+		c.waits(5)
+		close(c.line.holds)
+		synctest.Wait()
+		c.succeed(5, 6)
+		c.sent(each(1), each(2), each(5, 6))
+	})
+}
+
+func TestADeadlineEndsOneCallOfAPipelineAndACancellationNone(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		short, stop := context.WithTimeout(c.t.Context(), time.Second)
+		defer stop()
+		longer, stop := context.WithTimeout(c.t.Context(), 3*time.Second)
+		defer stop()
+		cancelled, cancel := context.WithCancel(c.t.Context())
+		sender, leaves := context.WithTimeout(c.t.Context(), 4*time.Second)
+		c.calls(1, 2)
+		c.call(short, 3)
+		c.call(longer, 4)
+		c.call(sender, 5) // it has the latest deadline
+		c.goOn()
+		c.calls(6, 6)
+		c.call(short, 7)
+		c.call(cancelled, 8)
+		c.goOn()
+		cancel()
+		leaves()
+		synctest.Wait()
+		c.waits(5)
+		c.waits(8)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.ErrorIs(t, c.outcome(3), context.DeadlineExceeded)
+		require.ErrorIs(t, c.outcome(7), context.DeadlineExceeded)
+		c.waits(4)
+		close(c.line.holds)
+		synctest.Wait()
+		c.succeed(4, 6)
+		c.succeed(8, 8)
+		c.sent(each(1), each(2), each(3, 4, 5), each(6, 7, 8))
+		require.Equal(t, []time.Duration{4 * time.Second, slowest}, c.line.limits)
+	})
+}
+
+// Who waits behind a connection that does not answer goes its own way.
+func TestNobodyWaitsLongInTheQueue(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.calls(1, 4)
+		time.Sleep(patience - 1)
+		synctest.Wait()
+		require.Len(t, c.line.all(), flushes)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Len(t, c.line.all(), 4)
+		require.Len(t, c.line.all()[3], 1)
+		close(c.line.holds)
+		synctest.Wait()
+		c.succeed(1, 4)
+		c.idle()
+	})
+}
+
+func TestWhatAFailedPipelineHadIsSentOnceMoreByEachAlone(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.line.fails = func(n int) error {
+			if n > 1 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}
+		c.line.refuses = func(asks any) error {
+			if asks == int64(4) {
+				return io.EOF
+			}
+			return nil
+		}
+		c.calls(1, 5)
+		close(c.line.holds)
+		synctest.Wait()
+		c.succeed(3, 3)
+		require.ErrorIs(t, c.outcome(4), io.EOF)
+		c.succeed(5, 5)
+		require.Equal(t, each(3, 4, 5), c.line.all()[2])
+		again := c.line.all()[3:]
+		slices.SortFunc(again, func(a, b []any) int { return int(a[0].(int64) - b[0].(int64)) })
+		require.Equal(t, [][]any{each(3), each(4), each(5)}, again)
+		c.idle()
+	})
+}
+
+// said is an answer of the server that is an error.
+type said string
+
+func (s said) Error() string { return string(s) }
+func (said) RedisError()     {}
+
+func TestAnErrorInAPipelineIsItsOwnCallsAlone(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.line.refuses = func(asks any) error {
+			switch asks {
+			case int64(3):
+				return said("WRONGTYPE Operation against a key")
+			case int64(5):
+				return said("NOSCRIPT No matching script")
+			}
+			return nil
+		}
+		c.calls(1, 6)
+		close(c.line.holds)
+		synctest.Wait()
+		require.ErrorContains(t, c.outcome(3), "WRONGTYPE")
+		c.succeed(4, 4)
+		require.ErrorContains(t, c.outcome(5), "NOSCRIPT")
+		c.succeed(6, 6)
+		c.sent(each(1), each(2), each(3, 4, 5, 6), each(3))
+	})
+}
+
+// A hook of the client that panics, or ends its goroutine, takes nobody with it.
+func TestASenderThatPanicsLeavesTheOthersTheirAnswers(t *testing.T) {
+	t.Parallel()
+	inCrowd(t, func(c *crowd) {
+		c.line.fails = func(n int) error {
+			if n > 1 {
+				panic("a hook")
+			}
+			return nil
+		}
+		c.calls(1, 2)
+		limited, stop := context.WithTimeout(c.t.Context(), time.Minute)
+		defer stop()
+		c.call(limited, 3)
+		panicked := make(chan any, 1)
+		go func() {
+			defer func() { panicked <- recover() }()
+			_ = c.process(c.t.Context(), redis.NewCmd(c.t.Context(), "ask", int64(4)))
+		}()
+		synctest.Wait()
+		close(c.line.holds)
+		synctest.Wait()
+		require.Equal(t, "a hook", <-panicked)
+		c.succeed(3, 3)
+		c.sent(each(1), each(2), each(3, 4), each(3))
+	})
+}
+
+// The sender of a batch may find its own time over before it sends.
+func TestASenderThatLeavesHandsTheBatchOn(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"by its deadline": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 0) },
+		"when it is cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inCrowd(t, func(c *crowd) {
+				over, cancel := end(c.t.Context())
+				defer cancel()
+				in := func(ctx context.Context, n int64) *call {
+					return &call{ctx: ctx, cmd: redis.NewCmd(ctx, "ask", n), told: make(chan []*call, 1)}
+				}
+				first, gone, last := in(over, 1), in(over, 2), in(c.t.Context(), 3)
+				c.under = 1
+				gone.left = true
+				first.told <- []*call{first, gone, last}
+				require.ErrorIs(t, c.leave(first), context.Cause(over))
+				require.Equal(t, []*call{last}, <-last.told)
+				last.told <- []*call{last}
+				close(c.line.holds)
+				require.NoError(t, c.wait(last))
+				c.sent(each(3))
+
+				c.under = 1
+				alone := in(over, 4)
+				alone.told <- []*call{alone}
+				require.ErrorIs(t, c.leave(alone), context.Cause(over))
+				c.sent(each(3))
+			})
+		})
+	}
+}
+
+// Who left may use its bytes for something else, and nobody waits behind a large answer.
+func TestAnAnswerInAPipelineIsSmallAndACopy(t *testing.T) {
+	t.Parallel()
+	raw := []byte("answer")
+	cmd := redis.NewCmd(t.Context(), "ask", raw)
+	own(cmd)
+	raw[0] = 'A'
+	require.Equal(t, []byte("answer"), asks(cmd))
+	require.False(t, heavy(redis.NewCmd(t.Context(), make([]byte, light))))
+	require.True(t, heavy(redis.NewCmd(t.Context(), make([]byte, light+1))))
+}
+
+func TestPipeliningIsForOneServerAndCanBeLeftOut(t *testing.T) {
+	t.Parallel()
+	one, many := client(), clusterClient(func(*redis.ClusterOptions) {})
+	defer one.Close()
+	defer many.Close()
+	require.True(t, (&config{}).pipelined(one))
+	require.False(t, (&config{}).pipelined(many))
+	require.False(t, (&config{separate: true}).pipelined(one))
+	require.False(t, (&config{replicas: replicas{n: 1}}).pipelined(one))
+	inCrowd(t, func(c *crowd) {
+		c.off = true
+		c.calls(1, 4)
+		close(c.line.holds)
+		synctest.Wait()
+		c.sent(each(1), each(2), each(3), each(4))
+	})
+}
