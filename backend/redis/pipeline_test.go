@@ -190,6 +190,7 @@ func TestAPipelineHasABound(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		c.calls(1, flushes+waiting)
 		c.calls(5000, 5000) // which finds no room to wait in
+		require.Len(t, c.line.all(), flushes+1)
 		require.Equal(t, each(5000), c.line.all()[flushes])
 		close(c.line.holds)
 		synctest.Wait()

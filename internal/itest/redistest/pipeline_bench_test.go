@@ -21,7 +21,7 @@ import (
 // at the same work, and reports what they take in proportion: the medians over the turns. "cpu" is this process's processor
 // time. An iteration is one turn of each.
 func BenchmarkPipelining(b *testing.B) {
-	for _, callers := range []int{1, 8, 32, 128} {
+	for _, callers := range []int{1, 8, 16, 32, 128} {
 		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) {
 			s := newStorage(b, named(b))
 			s.options.PoolSize = callers

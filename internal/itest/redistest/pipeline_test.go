@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem/backend"
@@ -124,9 +125,9 @@ func TestOneOfManyInAPipelineWins(t *testing.T) {
 func TestFaultsAmongPipelinedCallsStayWithTheirOwners(t *testing.T) {
 	t.Parallel()
 	const callers, rounds = 32, 20
-	on := startServer(t)
-	s := on.storage()
-	store := s.open(t)
+	s := startServer(t).storage()
+	// What is cut is for the store to send again.
+	store := s.openOn(t, s.client(t, func(o *redis.Options) { o.MaxRetries = -1 }))
 	poisoned := claimOf("poisoned")
 	require.NoError(t, s.own.Set(t.Context(), s.key(poisoned.ID), "a string", 0).Err())
 	var cuts, late atomic.Int64
