@@ -63,10 +63,9 @@ func WithoutReadable() Option {
 
 // WithoutPipelining has every call send its command by itself, on a connection of its own. Otherwise what calls have to
 // send while two sendings are under way waits for one of them, for 50 ms at most, and then goes to the server as one pipeline.
-// No call's error, deadline or cancellation reaches another one. That saves processor time, on both sides, and connections;
-// what it can cost is the wait, up to one more round trip. So this option is for few callers, or a pool as wide as there are
-// callers, far from their server. With a Cluster or MinReplicas this option changes nothing:
-// calls are never pipelined there.
+// No call's error, deadline or cancellation reaches another one. That saves processor time and connections; what it can
+// cost is the wait, up to one more round trip. So this option is for few callers, or a pool as wide as there are callers, far
+// from their server. With a Cluster or MinReplicas it changes nothing: calls are never pipelined there.
 func WithoutPipelining() Option {
 	return storeOption(func(c *config) error {
 		c.separate = true
