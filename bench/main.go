@@ -81,8 +81,11 @@ func (p *plan) run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	print := newReport(os.Stdout, p.callers)
 	for _, d := range []database{
-		{"PostgreSQL", "IDEM_TEST_POSTGRES"}, {"MariaDB", "IDEM_TEST_MYSQL"},
-		{"SQLite NORMAL", ""}, {"SQLite FULL", ""}, {"Redis", "IDEM_TEST_REDIS"},
+		{"PostgreSQL", "IDEM_TEST_POSTGRES"},
+		{"MariaDB", "IDEM_TEST_MYSQL"},
+		{"SQLite NORMAL", ""},
+		{"SQLite FULL", ""},
+		{"Redis", "IDEM_TEST_REDIS"},
 	} {
 		url := os.Getenv(d.variable)
 		switch {

@@ -24,7 +24,7 @@ type config struct {
 	prefix        string
 	readable      bool
 	acceptEvicted bool
-	separate      bool // no pipelining
+	pipelining    bool
 	replicas      replicas
 }
 
@@ -61,14 +61,15 @@ func WithoutReadable() Option {
 	})
 }
 
-// WithoutPipelining has every call send its command by itself, on a connection of its own. Otherwise what calls have to
-// send while two sendings are under way waits for one of them, for 50 ms at most, and then goes to the server as one pipeline.
-// No call's error, deadline or cancellation reaches another one. That saves processor time and connections; what it can
-// cost is the wait, up to one more round trip. So this option is for few callers, or a pool as wide as there are callers, far
-// from their server. With a Cluster or MinReplicas it changes nothing: calls are never pipelined there.
-func WithoutPipelining() Option {
+// Pipelining has calls share pipelines: what calls have to send while two sendings are under way waits for one of them,
+// for 50 ms at most, and then goes to the server as one pipeline. No call's error, deadline or cancellation reaches another
+// one. With many callers on one server, or a pool of fewer connections than callers, it saves processor time, connections
+// and round trips; what it can cost is the wait, up to one more round trip, and a connection that has gone silent holds up
+// all whose calls are in its pipeline. It is off by default, for the sake of few callers and of a pool as wide as there are
+// callers, far from their server. With a Cluster or MinReplicas it changes nothing: calls are never pipelined there.
+func Pipelining() Option {
 	return storeOption(func(c *config) error {
-		c.separate = true
+		c.pipelining = true
 		return nil
 	})
 }
@@ -77,7 +78,7 @@ func WithoutPipelining() Option {
 // as the slowest; WAIT counts what its own connection wrote, so its calls would wait for each other's replicas.
 func (c *config) pipelined(client redis.UniversalClient) bool {
 	_, one := client.(*redis.Client)
-	return one && !c.separate && c.replicas.n == 0
+	return one && c.pipelining && c.replicas.n == 0
 }
 
 // AcceptEviction lets New open a store whose server evicts keys when its memory is full, or does not say whether it does.

@@ -423,15 +423,15 @@ func TestAnAnswerInAPipelineIsSmallAndACopy(t *testing.T) {
 	require.True(t, heavy(redis.NewCmd(t.Context(), make([]byte, light+1))))
 }
 
-func TestPipeliningIsForOneServerAndCanBeLeftOut(t *testing.T) {
+func TestPipeliningIsForOneServerAndWhereItIsAskedFor(t *testing.T) {
 	t.Parallel()
 	one, many := client(), clusterClient(func(*redis.ClusterOptions) {})
 	defer one.Close()
 	defer many.Close()
-	require.True(t, (&config{}).pipelined(one))
-	require.False(t, (&config{}).pipelined(many))
-	require.False(t, (&config{separate: true}).pipelined(one))
-	require.False(t, (&config{replicas: replicas{n: 1}}).pipelined(one))
+	require.True(t, (&config{pipelining: true}).pipelined(one))
+	require.False(t, (&config{pipelining: true}).pipelined(many))
+	require.False(t, (&config{}).pipelined(one))
+	require.False(t, (&config{pipelining: true, replicas: replicas{n: 1}}).pipelined(one))
 	inCrowd(t, func(c *crowd) {
 		c.off = true
 		c.calls(1, 4)

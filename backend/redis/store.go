@@ -17,7 +17,8 @@ import (
 //
 // A call waits for the server as long as its context's deadline and the client's timeouts allow. A context that is
 // cancelled earlier ends a wait for a connection and the pause before the client tries again, but not the wait for an
-// answer on its way. What calls send in the same moment shares a pipeline, see WithoutPipelining.
+// answer on its way. With Pipelining, what calls send in the same
+// moment shares a pipeline.
 type Store struct {
 	client   redis.UniversalClient
 	config   config

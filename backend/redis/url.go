@@ -35,7 +35,7 @@ type dialer func(place string) (redis.UniversalClient, error)
 //	prefix                what keys begin with
 //	readable              false leaves guard, user and key out
 //	accept_eviction       true accepts a server that may drop records
-//	pipelining            false has every call send its command by itself
+//	pipelining            true has calls share pipelines, as Pipelining
 //	min_replicas          how many replicas must have a claim or an answer
 //	min_replicas_timeout  how long they have for that; 1s unless given
 //	tls                   true for TLS, with redis+cluster and redis+sentinel
@@ -185,8 +185,8 @@ var parameters = map[string]func(*asked, string) error{
 	},
 	"pipelining": func(a *asked, value string) error {
 		is, err := truth(value)
-		if !is {
-			a.opts = append(a.opts, WithoutPipelining())
+		if is {
+			a.opts = append(a.opts, Pipelining())
 		}
 		return err
 	},

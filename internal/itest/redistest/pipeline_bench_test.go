@@ -27,7 +27,7 @@ func BenchmarkPipelining(b *testing.B) {
 			s.options.PoolSize = callers
 			client := redis.NewClient(&s.options)
 			defer client.Close()
-			on, off := s.openOn(b, client), s.openOn(b, client, redisbackend.WithoutPipelining())
+			on, off := s.openOn(b, client, redisbackend.Pipelining()), s.openOn(b, client)
 			b.Run("first run", func(b *testing.B) {
 				race{callers, firstRun(on), firstRun(off), bareFirst(client, s.prefix)}.measure(b)
 			})

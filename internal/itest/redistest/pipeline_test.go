@@ -18,11 +18,11 @@ import (
 	redisbackend "github.com/idem-go/idem/backend/redis"
 )
 
-func TestStoreKeepsTheContractWithoutPipelining(t *testing.T) {
+func TestStoreKeepsTheContractWithPipelining(t *testing.T) {
 	t.Parallel()
 	backendtest.Run(t, func(t *testing.T) backendtest.Harness {
 		t.Parallel()
-		return newStorage(t, named(t)).harness(redisbackend.WithoutPipelining())
+		return newStorage(t, named(t)).harness(redisbackend.Pipelining())
 	})
 }
 
@@ -75,8 +75,8 @@ func TestCallsOfTheSameMomentShareRoundTrips(t *testing.T) {
 		opts []redisbackend.Option
 		less bool
 	}{
-		"with pipelining":    {nil, true},
-		"without pipelining": {[]redisbackend.Option{redisbackend.WithoutPipelining()}, false},
+		"with pipelining":    {[]redisbackend.Option{redisbackend.Pipelining()}, true},
+		"without pipelining": {nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestOneOfManyInAPipelineWins(t *testing.T) {
 	t.Parallel()
 	const callers, rounds = 48, 20
 	s := newStorage(t, named(t))
-	store := s.open(t)
+	store := s.open(t, redisbackend.Pipelining())
 	var won [rounds]atomic.Int64
 	crowded(t, callers, rounds, func(_, round int) error {
 		c := claimOf(fmt.Sprint(round))
@@ -127,7 +127,7 @@ func TestFaultsAmongPipelinedCallsStayWithTheirOwners(t *testing.T) {
 	const callers, rounds = 32, 20
 	s := startServer(t).storage()
 	// What is cut is for the store to send again.
-	store := s.openOn(t, s.client(t, func(o *redis.Options) { o.MaxRetries = -1 }))
+	store := s.openOn(t, s.client(t, func(o *redis.Options) { o.MaxRetries = -1 }), redisbackend.Pipelining())
 	poisoned := claimOf("poisoned")
 	require.NoError(t, s.own.Set(t.Context(), s.key(poisoned.ID), "a string", 0).Err())
 	var cuts, late atomic.Int64
