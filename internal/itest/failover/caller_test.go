@@ -41,8 +41,12 @@ type telling struct {
 
 const owner idem.User = "user-1"
 
-// patience is how long a caller sends one call again before it gives up.
-const patience = 60 * time.Second
+// lease is that of the callers' claims. Nothing but a lost record makes a call run again within it.
+const lease = time.Minute
+
+// patience is how long a caller sends one call again before it gives up: where a failover takes longer than a call tries to
+// store its answer, the key is free when the lease is over.
+const patience = lease + 30*time.Second
 
 func keyOf(key int) idem.Key { return idem.Key(fmt.Sprint("key-", key)) }
 
@@ -68,8 +72,7 @@ func runCaller(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Nothing but a lost record makes a call run again within this lease.
-	if c.guard, err = idem.New("failover", h.Store, idem.Lease(time.Minute)); err != nil {
+	if c.guard, err = idem.New("failover", h.Store, idem.Lease(lease)); err != nil {
 		return err
 	}
 	var calls sync.WaitGroup

@@ -148,7 +148,7 @@ func (h heard) again(t *testing.T, url string) (now map[int]string) {
 	store, err := backend.Open(t.Context(), url)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
-	guard, err := idem.New("failover", store.Store, idem.Lease(time.Minute))
+	guard, err := idem.New("failover", store.Store, idem.Lease(lease))
 	require.NoError(t, err)
 	now = map[int]string{}
 	for key := range h.answers {
