@@ -43,7 +43,7 @@ func (a mysql8Ask) ask(ctx context.Context, on session, c *backend.Claim, how my
 			return seen, err
 		}
 	}
-	guard, user, key := a.e.readable(c)
+	guard, user, key := a.e.store.records.names(c)
 	lease, first := milliseconds(c.Lease), receipt(c.Token)
 	res, err := on.run(ctx, a.claim, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), first, lease,
 		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key)

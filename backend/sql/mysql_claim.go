@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -126,31 +124,13 @@ func (e *mysqlEngine) attempt(ctx context.Context, on session, c *backend.Claim,
 
 // writeOver makes a move on a row that was seen, under its token.
 func (e *mysqlEngine) writeOver(ctx context.Context, on session, c *backend.Claim, seen *sight) (bool, error) {
+	if seen.move != claim {
+		return e.store.records.try(ctx, on, seen.move, c, seen.row)
+	}
+	guard, user, key := e.store.records.names(c)
 	lease := milliseconds(c.Lease)
-	switch seen.move {
-	case claim:
-		guard, user, key := e.readable(c)
-		return changed(on.exec(ctx, e.renewed, c.Token[:], c.Fingerprint[:], number(c.Hold), lease, number(c.Hold),
-			lease+milliseconds(c.Retention), guard, user, key, c.ID[:], seen.token))
-	case takeOver:
-		return changed(on.exec(ctx, e.takenOver, c.Token[:], lease, lease+milliseconds(c.Retention), c.ID[:], seen.token, c.Fingerprint[:]))
-	case abandon:
-		return changed(on.exec(ctx, e.abandoned, c.ID[:], seen.token))
-	}
-	return true, nil
-}
-
-// pause rests before another round, longer with each, so that two that met do not meet again.
-func pause(ctx context.Context, round int) error {
-	return rest(ctx, rand.N(time.Millisecond<<min(round, 5)))
-}
-
-// readable returns what a claim stores for people.
-func (e *mysqlEngine) readable(c *backend.Claim) (guard, user, key any) {
-	if e.store.config.readable {
-		return c.Guard, c.User, c.Key
-	}
-	return nil, nil, nil
+	return changed(on.exec(ctx, e.renewed, c.Token[:], c.Fingerprint[:], number(c.Hold), lease, number(c.Hold),
+		lease+milliseconds(c.Retention), guard, user, key, c.ID[:], seen.token))
 }
 
 // see decides by what is committed, or what this transaction wrote. Where even that is locked, which reading is only

@@ -26,7 +26,7 @@ func (a mariaDBAsk) ask(ctx context.Context, on session, c *backend.Claim, how m
 	if how.patient {
 		q = a.patiently
 	}
-	guard, user, key := a.e.readable(c)
+	guard, user, key := a.e.store.records.names(c)
 	lease := milliseconds(c.Lease)
 	rows, err := on.query(ctx, q, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
 		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key)

@@ -16,8 +16,9 @@ func (d mysqlDialect) engine(s *Store) engine {
 	e.lookAfter = e.query(d.server.patiently + look + ` FOR UPDATE` + d.server.noWait)
 	e.probe = e.query(d.server.atOnce + `SELECT 1 FROM {t} WHERE id = ? FOR UPDATE` + d.server.noWait)
 	e.renewed = e.query(d.server.patiently + mysqlRenew)
-	e.takenOver = &query{text: d.server.patiently + s.records.sql.takeOver.text}
-	e.abandoned = &query{text: d.server.patiently + s.records.sql.abandon.text}
+	for _, q := range []*query{s.records.sql.takeOver, s.records.sql.abandon} {
+		q.text = d.server.patiently + q.text // before anybody has prepared it
+	}
 	e.asks = d.server.asks(e)
 	s.pool = newMysqlPool(e)
 	s.records.room = e.room
@@ -44,9 +45,8 @@ type mysqlEngine struct {
 	lookAtOnce, lookAfter *query
 	probe                 *query
 	renewed               *query // T1 over what has expired
-	takenOver, abandoned  *query
-	packet                int64 // the most bytes that a statement may have
-	rollsBack             bool  // a lock that is not had in time rolls the whole transaction back
+	packet                int64  // the most bytes that a statement may have
+	rollsBack             bool   // a lock that is not had in time rolls the whole transaction back
 }
 
 var errRollsBack = errors.New("innodb_rollback_on_timeout is ON: a claim that finds its duplicate in flight would roll the whole transaction back, " +

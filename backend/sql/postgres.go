@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -173,7 +172,7 @@ func (e *postgresEngine) claimIn(ctx context.Context, on session, c *backend.Cla
 func (e *postgresEngine) write(ctx context.Context, op func(context.Context, session) error) error {
 	err := op(ctx, e.store.pool)
 	for round := 0; round < rounds && e.classify(err) == conflict; round++ {
-		if err := rest(ctx, pauseAfter(round)); err != nil {
+		if err := pause(ctx, round); err != nil {
 			return err
 		}
 		err = e.store.transact(ctx, readCommitted, func(tx *sqlx.Tx) error { return op(ctx, within{tx}) })
@@ -185,9 +184,6 @@ func (e *postgresEngine) write(ctx context.Context, op func(context.Context, ses
 func (e *postgresEngine) find(ctx context.Context, op func(context.Context, session) error) error {
 	return e.write(ctx, op)
 }
-
-// pauseAfter is how long to rest after a lost round. It grows, and no two callers rest alike.
-func pauseAfter(round int) time.Duration { return rand.N(time.Millisecond << min(round, 5)) }
 
 // unprepared is a session on the pool whose driver prepares statements by itself.
 type unprepared struct{ db *sqlx.DB }

@@ -59,10 +59,7 @@ const (
 )
 
 func (e *postgresEngine) claimArgs(c *backend.Claim) []any {
-	var guard, user, key any
-	if e.store.config.readable {
-		guard, user, key = c.Guard, c.User, c.Key
-	}
+	guard, user, key := e.store.records.names(c)
 	lease := milliseconds(c.Lease)
 	return append(make([]any, 0, 10), c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease, lease+milliseconds(c.Retention), guard, user, key)
 }
@@ -87,7 +84,7 @@ func (e *postgresEngine) ask(ctx context.Context, on session, q *query, c *backe
 				return found.grant, found.move, explained(err)
 			}
 		}
-		if err := rest(ctx, pauseAfter(round)); err != nil {
+		if err := pause(ctx, round); err != nil {
 			return backend.Grant{}, stay, err
 		}
 	}

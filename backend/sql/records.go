@@ -48,13 +48,18 @@ func (r *records) try(ctx context.Context, on session, m move, c *backend.Claim,
 }
 
 func (r *records) claim(ctx context.Context, on session, c *backend.Claim) (bool, error) {
-	var guard, user, key any
-	if r.readable {
-		guard, user, key = c.Guard, c.User, c.Key
-	}
+	guard, user, key := r.names(c)
 	lease := milliseconds(c.Lease)
 	return changed(on.exec(ctx, r.sql.claim, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
 		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key))
+}
+
+// names returns what a claim stores for people.
+func (r *records) names(c *backend.Claim) (guard, user, key any) {
+	if r.readable {
+		return c.Guard, c.User, c.Key
+	}
+	return nil, nil, nil
 }
 
 func (r *records) renew(ctx context.Context, on session, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {

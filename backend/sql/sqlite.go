@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -123,7 +122,7 @@ func (e *sqliteEngine) begin(ctx context.Context, c backend.Claim) (backend.Gran
 		if ok || err != nil {
 			return g, err
 		}
-		if err := rest(ctx, rand.N(time.Millisecond<<min(round, 5))); err != nil {
+		if err := pause(ctx, round); err != nil {
 			return backend.Grant{}, err
 		}
 	}
@@ -166,16 +165,4 @@ func (e *sqliteEngine) write(ctx context.Context, op func(context.Context, sessi
 // find needs neither the writer nor a second try: a reader has a snapshot of its own.
 func (e *sqliteEngine) find(ctx context.Context, op func(context.Context, session) error) error {
 	return op(ctx, e.store.pool)
-}
-
-// rest waits for d, or for the end of ctx, whose cause it returns.
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
