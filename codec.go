@@ -1,11 +1,9 @@
 package idem
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -28,27 +26,6 @@ type Tombstoner interface{ Tombstone(v any) []byte }
 
 // maxTombstone is the most bytes of a tombstone's payload.
 const maxTombstone = 4 << 10
-
-// JSON is the default Codec: encoding/json. Numbers that are decoded into an interface stay exact, as json.Number.
-var JSON Codec = jsonCodec{}
-
-type jsonCodec struct{}
-
-func (jsonCodec) Name() string { return "json" }
-
-func (jsonCodec) Encode(v any) ([]byte, error) { return json.Marshal(v) }
-
-func (jsonCodec) Decode(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("data after the JSON value")
-	}
-	return nil
-}
 
 // codecFault says why a codec failed, in words that hold nothing of the answer. What the codec itself said may repeat it,
 // as encoding/json does, and is left out.

@@ -66,7 +66,7 @@ func (g *Guard) Exec(ctx context.Context, call Call, opts ...CallOption) (Outcom
 	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	return g.exec(ctx, s, call)
+	return g.exec(ctx, new(run), s, call)
 }
 
 func (c *Call) check() error {
@@ -87,11 +87,7 @@ func (g *Guard) prepare(opts []CallOption) (*settings, error) {
 	return g.with(opts)
 }
 
-func (g *Guard) exec(ctx context.Context, s *settings, call Call) (Outcome, error) {
-	return g.execIn(ctx, new(run), s, call)
-}
-
-func (g *Guard) execIn(ctx context.Context, r *run, s *settings, call Call) (Outcome, error) {
+func (g *Guard) exec(ctx context.Context, r *run, s *settings, call Call) (Outcome, error) {
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}

@@ -20,8 +20,7 @@ type transaction struct {
 	err    error
 }
 
-func (g *Guard) execTx(ctx context.Context, s *settings, call Call, t *transaction) (Outcome, error) {
-	r := new(run)
+func (g *Guard) execTx(ctx context.Context, r *run, s *settings, call Call, t *transaction) (Outcome, error) {
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}

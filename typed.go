@@ -11,6 +11,8 @@ type typedCall[Resp any] struct {
 	s           *settings
 	fingerprint Fingerprint
 
+	run run // the engine's room, so that a call has one allocation fewer
+
 	value   Resp // what fn returned
 	decoded Resp // its copy through the codec: what the first caller gets, as later ones do
 	copied  bool
@@ -82,11 +84,12 @@ func (t *typedCall[Resp]) result(out Outcome, err error) (Result[Resp], error) {
 		res.Value = t.own()
 		return res, err
 	}
-	if err := t.s.codec.Decode(out.Payload, &res.Value); err != nil {
-		var none Resp
-		res.Value = none
+	var none Resp
+	t.decoded = none // a stale owner's own answer may have been there
+	if err := t.s.codec.Decode(out.Payload, &t.decoded); err != nil {
 		return res, fmt.Errorf("%w: %w", ErrCorrupt, codecFault("to decode", t.s.codec, none, err))
 	}
+	res.Value = t.decoded
 	return res, nil
 }
 
