@@ -235,3 +235,24 @@ func ExampleNew() {
 	// payments Hold <nil>
 	// idem: option Lease: -1ns is not between 1s and 87600h0m0s
 }
+
+// A client that repeats himself at once gets his answer without a round trip.
+func ExampleCacheAnswers() {
+	store := new(memtest.Store)
+	guard, _ := idem.New("payments", store, idem.CacheAnswers(5*time.Second, 16<<20))
+	charge := func(context.Context, int) (string, error) { return "ch_1", nil }
+	store.StartLog()
+	for range 3 {
+		id, err := idem.Do(context.Background(), guard, "key-1", "user-1", 500, charge)
+		fmt.Println(id, err)
+	}
+	for _, call := range store.Calls() {
+		fmt.Println(call.Op)
+	}
+	// Output:
+	// ch_1 <nil>
+	// ch_1 <nil>
+	// ch_1 <nil>
+	// Begin
+	// Complete
+}

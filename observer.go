@@ -26,6 +26,7 @@ type Event struct {
 	Elapsed time.Duration // since the call, or the operation on the store, began; on this process's clock
 	Code    Code          // of the error that the caller gets, where he gets one
 	Err     error         // the store's error, where one is the reason; never fn's
+	Cached  bool          // the answer came from the guard's cache: see CacheAnswers
 	Pruned  PruneStats    // what a round of pruning did
 }
 

@@ -92,6 +92,7 @@ func (g *Guard) Forget(ctx context.Context, key Key, user User) error {
 		return err
 	}
 	found, err := in.Forget(ctx, id)
+	g.cache.drop(id)
 	if err == nil && !found {
 		err = ErrNotFound
 	}
@@ -109,6 +110,7 @@ func (g *Guard) ForgetUser(ctx context.Context, user User) (int, error) {
 		return 0, err
 	}
 	n, err := in.ForgetUser(ctx, g.name, string(user))
+	g.cache.clear()
 	return n, operatorError(err)
 }
 

@@ -37,6 +37,9 @@ func TestNewNamesTheWrongOption(t *testing.T) {
 		{"WithErrorCodec", idem.WithErrorCodec(nil)},
 		{"WithObserver", idem.WithObserver(nil)},
 		{"KeyPolicy", idem.KeyPolicy(nil)},
+		{"CacheAnswers", idem.CacheAnswers(0, 1<<20)},
+		{"CacheAnswers", idem.CacheAnswers(time.Hour, 1<<20)},
+		{"CacheAnswers", idem.CacheAnswers(time.Second, 64<<10-1)},
 		{"Guarantee", idem.Guarantee(9)},
 		{"GuardOption", nil},
 	} {

@@ -28,6 +28,7 @@ func (r *run) begin(ctx context.Context) (backend.Grant, error) {
 		grant, err := r.g.store.Begin(ctx, r.claim)
 		switch {
 		case err == nil && (grant.Verdict != backend.Claimed || ctx.Err() == nil):
+			r.remember(grant)
 			return grant, nil
 		case err == nil: // claimed, but nobody is there to run it
 			r.withdraw()

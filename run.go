@@ -24,6 +24,7 @@ type run struct {
 	attempt Attempt
 	lease   lease
 	tx      *transaction // nil but in DoTx and JoinTx
+	cached  bool         // the answer comes from the guard's cache
 
 	budgets [2]lateContext // room for those of a claim and of a completion
 	budget  int            // how many are in use
@@ -71,6 +72,9 @@ func sameStore(a, b backend.Store) bool {
 
 // do claims, waiting if asked to, and then runs or answers with what is stored.
 func (r *run) do(ctx context.Context) (Outcome, error) {
+	if grant, ok := r.recall(); ok {
+		return r.answered(grant)
+	}
 	grant, err := r.ask(ctx, r.begin)
 	if err != nil {
 		return Outcome{}, r.refused(err)
@@ -89,7 +93,7 @@ func (r *run) answered(grant backend.Grant) (Outcome, error) {
 		if err != nil {
 			return out, r.refused(err)
 		}
-		r.observe(Event{Kind: EventReplayed, Attempt: out.Attempt})
+		r.observe(Event{Kind: EventReplayed, Attempt: out.Attempt, Cached: r.cached})
 		return out, nil
 	case backend.Mismatch:
 		return Outcome{}, r.refused(&MismatchError{})
@@ -220,9 +224,14 @@ func (r *run) complete(answer Answer, out Outcome) (Outcome, error) {
 
 // tryCompletion sends a completion until the store has answered or the budget is spent.
 func (r *run) tryCompletion(c backend.Completion) (backend.Grant, error) {
-	return r.settle(func(ctx context.Context) (backend.Grant, error) {
+	sent := r.g.cache.now()
+	grant, err := r.settle(func(ctx context.Context) (backend.Grant, error) {
 		return r.g.store.Complete(ctx, r.claim.ID, r.claim.Token, c)
 	})
+	if err == nil && grant.Verdict == backend.Kept {
+		r.rememberOwn(c, grant, sent)
+	}
+	return grant, err
 }
 
 // store sends the answer, or a tombstone where the answer cannot be kept; kind says which of them was sent last.

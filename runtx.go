@@ -33,6 +33,9 @@ const maxRestarts = 10
 
 // doTx is do for a call whose claim, effect and answer commit together.
 func (r *run) doTx(ctx context.Context) (Outcome, error) {
+	if grant, ok := r.recall(); ok {
+		return r.answered(grant)
+	}
 	grant, err := r.ask(ctx, r.tryTx)
 	if err != nil {
 		return Outcome{}, r.refused(err)
@@ -93,6 +96,9 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 	if err == nil && grant.Verdict == backend.Claimed {
 		r.tx.out.Attempt = max(1, grant.Attempt)
 		r.observe(Event{Kind: r.tx.stored(), Attempt: r.tx.out.Attempt})
+	}
+	if err == nil {
+		r.remember(grant)
 	}
 	return grant, err
 }

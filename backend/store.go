@@ -118,6 +118,10 @@ type Grant struct {
 
 	// LeaseLeft is what is left of the lease, for InFlight.
 	LeaseLeft time.Duration
+
+	// RetentionLeft is for how long the answer still replays, for Replay. A store that does not say leaves it zero; a
+	// guard with a cache then asks it each time.
+	RetentionLeft time.Duration
 }
 
 // State is the state of a record.

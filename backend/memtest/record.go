@@ -95,7 +95,10 @@ func (r *record) remark(note string) {
 }
 
 func (r *record) replay(now time.Time) backend.Grant {
-	return backend.Grant{Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt, Age: now.Sub(r.since)}
+	return backend.Grant{
+		Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt,
+		Age: now.Sub(r.since), RetentionLeft: r.expires.Sub(now),
+	}
 }
 
 func verdict(v backend.Verdict) backend.Grant { return backend.Grant{Verdict: v} }
