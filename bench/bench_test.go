@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"strings"
 	"testing"
@@ -71,4 +72,44 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 8, 32}, p.callers)
 	require.Equal(t, 32, p.conns())
+}
+
+func TestAPlotShowsHowLongOthersTakeBesideIdem(t *testing.T) {
+	t.Parallel()
+	p := plot{callers: 32}
+	op := func(context.Context) error { return nil }
+	p.add(&contest{name: "a & b", contestants: []contestant{{name: "bare", op: op}, {name: "idem.Do", op: op}, {name: "slow", op: op}}},
+		[]figure{{ratio: 1}, {ratio: 1.25}, {ratio: 10}})
+	p.add(&contest{name: "none of ours", contestants: []contestant{{name: "bare", op: op}}}, []figure{{ratio: 1}})
+	require.Len(t, p.groups, 1)
+	svg := string(p.svg())
+	require.NoError(t, xml.Unmarshal([]byte(svg), new(struct{ XMLName xml.Name })))
+	for _, text := range []string{"a &amp; b", ">0.80<", ">1.00<", ">8.00 →<", `class="o"`} {
+		require.Contains(t, svg, text)
+	}
+}
+
+func TestEveryContestInMemoryRuns(t *testing.T) {
+	t.Parallel()
+	s, err := openMemory()
+	require.NoError(t, err)
+	contests, err := s.contests(t.Context())
+	require.NoError(t, err)
+	var out bytes.Buffer
+	p := plan{budget: 20 * time.Millisecond, callers: []int{1, 4}}
+	require.NoError(t, p.hold(t.Context(), contests, newReport(&out, p.callers)))
+	for _, row := range []string{"memory: first run", "memory: replay", "| idem.Do |", "| 64 maps by hand |", "| JSON and SHA-256 alone |"} {
+		require.Contains(t, out.String(), row)
+	}
+}
+
+func TestTheShortRunTakesFewerCallers(t *testing.T) {
+	t.Parallel()
+	long, err := parse(nil)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 8, 32, 128}, long.callers)
+	short, err := parse([]string{"-short"})
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 32}, short.callers)
+	require.Less(t, short.budget, long.budget)
 }

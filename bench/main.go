@@ -1,7 +1,7 @@
 // Bench measures what idem costs, against statements written by hand that do as little as can be, on the servers that
 // people use.
 //
-//	go run ./bench [-short] [-only NAME] [-callers 1,32] [-grow]
+//	go run ./bench [-short] [-only NAME] [-callers 1,32] [-svg FILE] [-grow]
 //
 // It takes the servers that IDEM_TEST_POSTGRES, IDEM_TEST_MYSQL and IDEM_TEST_REDIS name, makes a schema, a database or keys of
 // its own there and drops them, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/idem-go/idem/bench/httpcost"
 )
 
 // plan is what is asked for.
@@ -27,6 +29,7 @@ type plan struct {
 	callers []int
 	only    string
 	dir     string // of SQLite's files
+	svg     string // the file that a plot goes to; may be empty
 	grow    bool   // compare a large table with a small one, and prune
 }
 
@@ -49,15 +52,20 @@ func parse(args []string) (*plan, error) {
 	short := flags.Bool("short", false, "two minutes in all, with figures that are good to a tenth")
 	budget := flags.Duration("time", 12*time.Second, "for each contest and number of callers")
 	only := flags.String("only", "", "only contests whose name has this text")
-	callers := flags.String("callers", "1,32", "numbers of callers")
+	callers := flags.String("callers", "", "numbers of callers (default 1,8,32,128; with -short 1,32)")
 	grow := flags.Bool("grow", false, "instead: compare tables of ten thousand and a million rows, and prune a million")
+	svg := flags.String("svg", "", "a file for a plot of the last number of callers")
 	dir := flags.String("dir", os.TempDir(), "where SQLite's files are made")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	p := &plan{budget: *budget, only: *only, dir: *dir, grow: *grow}
+	p := &plan{budget: *budget, only: *only, dir: *dir, svg: *svg, grow: *grow}
+	many := "1,8,32,128"
 	if *short {
-		p.budget = 3 * time.Second
+		p.budget, many = 1500*time.Millisecond, "1,32"
+	}
+	if *callers == "" {
+		*callers = many
 	}
 	for text := range strings.SplitSeq(*callers, ",") {
 		n, err := strconv.Atoi(text)
@@ -81,7 +89,9 @@ func (p *plan) run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	print := newReport(os.Stdout, p.callers)
 	for _, d := range []database{
+		{"memory", ""},
 		{"PostgreSQL", "IDEM_TEST_POSTGRES"},
+		{"PostgreSQL, others", "IDEM_TEST_POSTGRES"},
 		{"MariaDB", "IDEM_TEST_MYSQL"},
 		{"SQLite NORMAL", ""},
 		{"SQLite FULL", ""},
@@ -99,20 +109,22 @@ func (p *plan) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
+	if p.wants("HTTP") && !p.grow {
+		httpcost.Report(os.Stdout, max(8, int(p.budget/(300*time.Millisecond))), 20*time.Millisecond)
+	}
+	if p.svg != "" {
+		return os.WriteFile(p.svg, print.plot.svg(), 0o644)
+	}
 	return nil
 }
 
 // measure opens a database and measures what is asked for.
 func (p *plan) measure(ctx context.Context, d database, url, dir string, print *report) error {
-	if d.name == "Redis" {
+	if d.name == "memory" || d.name == "Redis" || d.name == "PostgreSQL, others" {
 		if p.grow {
-			return nil // it prunes by itself, and finds a key wherever it is
+			return nil // only tables grow
 		}
-		s, err := openRedis(ctx, url, p.conns())
-		if err != nil {
-			return err
-		}
-		return errors.Join(p.compare(ctx, s, print), s.close(context.WithoutCancel(ctx)))
+		return p.measureOther(ctx, d.name, url, print)
 	}
 	s, err := p.openSQL(ctx, d, url, dir)
 	if err != nil {
@@ -123,6 +135,34 @@ func (p *plan) measure(ctx context.Context, d database, url, dir string, print *
 		measure = func() error { return p.measureGrowth(ctx, s, print) }
 	}
 	return errors.Join(measure(), s.close(context.WithoutCancel(ctx)))
+}
+
+// measureOther measures what is no table of idem's alone.
+func (p *plan) measureOther(ctx context.Context, name, url string, print *report) error {
+	after := context.WithoutCancel(ctx)
+	switch name {
+	case "memory":
+		s, err := openMemory()
+		if err != nil {
+			return err
+		}
+		return p.compare(ctx, s, print)
+	case "Redis":
+		s, err := openRedis(ctx, url, p.conns())
+		if err != nil {
+			return err
+		}
+		return errors.Join(p.compare(ctx, s, print), s.close(after))
+	}
+	s, err := openPostgres(ctx, url, p.conns())
+	if err != nil {
+		return err
+	}
+	r, err := openRivals(ctx, url, p.conns(), s)
+	if err != nil {
+		return errors.Join(err, s.close(after))
+	}
+	return errors.Join(p.compare(ctx, r, print), r.close(after), s.close(after))
 }
 
 func (p *plan) openSQL(ctx context.Context, d database, url, dir string) (*side, error) {

@@ -13,9 +13,12 @@ import (
 type report struct {
 	out     io.Writer
 	callers []int
+	plot    plot
 }
 
-func newReport(out io.Writer, callers []int) *report { return &report{out: out, callers: callers} }
+func newReport(out io.Writer, callers []int) *report {
+	return &report{out: out, callers: callers, plot: plot{callers: callers[len(callers)-1]}}
+}
 
 func (r *report) skipped(name, variable string) {
 	fmt.Fprintf(r.out, "\n**SKIPPED: %s: %s names no server**\n", name, variable)
@@ -24,6 +27,7 @@ func (r *report) skipped(name, variable string) {
 // contest prints one table: a row for each contestant, and for each number of callers the time of a call and its ratio to
 // the first row's, with the quartiles of that.
 func (r *report) contest(c *contest, figures [][]figure, counted []exact) {
+	r.plot.add(c, figures[len(figures)-1])
 	head := []string{c.name}
 	for _, n := range r.callers {
 		head = append(head, fmt.Sprintf("%d callers, µs", n), "×", "quartiles")

@@ -1,4 +1,4 @@
-package main
+package httpcost
 
 import (
 	"net/http"

@@ -1,8 +1,9 @@
-package main
+package httpcost
 
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/gowebpki/jcs"
@@ -51,9 +52,9 @@ var canonical = []subject{
 	}},
 }
 
-func reportJSON(windows int, length time.Duration) {
+func reportJSON(out io.Writer, windows int, length time.Duration) {
 	results := measure(canonical, 1, windows, length)
 	ours, theirs := results["idem"], results["gowebpki/jcs"]
-	fmt.Printf("\ncanonical form of %d bytes of JSON: %.0f ns, %.1f allocations; gowebpki/jcs %.0f ns, %.1f: ratio %.2f\n", len(order),
+	fmt.Fprintf(out, "\ncanonical form of %d bytes of JSON: %.0f ns, %.1f allocations; gowebpki/jcs %.0f ns, %.1f: ratio %.2f\n", len(order),
 		ours.nanoseconds, ours.allocations, theirs.nanoseconds, theirs.allocations, ours.nanoseconds/theirs.nanoseconds)
 }

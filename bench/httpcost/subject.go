@@ -1,4 +1,4 @@
-package main
+package httpcost
 
 import (
 	"io"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	fiberv2 "github.com/gofiber/fiber/v2"
+	idempotencyv2 "github.com/gofiber/fiber/v2/middleware/idempotency"
 	"github.com/gofiber/fiber/v3"
 	"github.com/gofiber/fiber/v3/middleware/idempotency"
 	"github.com/valyala/fasthttp"
@@ -29,9 +31,12 @@ var subjects = []subject{
 	{"idem replay", func() func(int) func() { return netHTTP(guard(), oneKey) }},
 	{"net/http bare no key", func() func(int) func() { return netHTTP(handler, noKey) }},
 	{"idem no key", func() func(int) func() { return netHTTP(guard(httpadapter.Optional()), noKey) }},
-	{"fiber bare", func() func(int) func() { return onFiber(false, newKeys) }},
-	{"fiber first", func() func(int) func() { return onFiber(true, newKeys) }},
-	{"fiber replay", func() func(int) func() { return onFiber(true, oneKey) }},
+	{"fiber v3 bare", func() func(int) func() { return onFiber(fiberV3(false), newKeys) }},
+	{"fiber v3 first", func() func(int) func() { return onFiber(fiberV3(true), newKeys) }},
+	{"fiber v3 replay", func() func(int) func() { return onFiber(fiberV3(true), oneKey) }},
+	{"fiber v2 bare", func() func(int) func() { return onFiber(fiberV2(false), newKeys) }},
+	{"fiber v2 first", func() func(int) func() { return onFiber(fiberV2(true), newKeys) }},
+	{"fiber v2 replay", func() func(int) func() { return onFiber(fiberV2(true), oneKey) }},
 }
 
 var (
@@ -107,14 +112,13 @@ func netHTTP(h http.Handler, k keys) func(int) func() {
 	}
 }
 
-// onFiber calls an app without a server.
-func onFiber(guarded bool, k keys) func(int) func() {
+// fiberLifetime is short, since the storage of fiber's middleware is never closed: let it forget.
+const fiberLifetime = 2 * time.Second
+
+func fiberV3(guarded bool) fasthttp.RequestHandler {
 	app := fiber.New()
 	if guarded {
-		app.Use(idempotency.New(idempotency.Config{
-			Lifetime:            2 * time.Second, // its storage is never closed, so let it forget
-			KeepResponseHeaders: []string{"Content-Type", "Location"},
-		}))
+		app.Use(idempotency.New(idempotency.Config{Lifetime: fiberLifetime, KeepResponseHeaders: []string{"Content-Type", "Location"}}))
 	}
 	app.Post("/orders", func(c fiber.Ctx) error {
 		_ = c.Body()
@@ -122,7 +126,25 @@ func onFiber(guarded bool, k keys) func(int) func() {
 		c.Set("Location", "/orders/1")
 		return c.Status(http.StatusCreated).Send(answer)
 	})
-	handle := app.Handler()
+	return app.Handler()
+}
+
+func fiberV2(guarded bool) fasthttp.RequestHandler {
+	app := fiberv2.New()
+	if guarded {
+		app.Use(idempotencyv2.New(idempotencyv2.Config{Lifetime: fiberLifetime, KeepResponseHeaders: []string{"Content-Type", "Location"}}))
+	}
+	app.Post("/orders", func(c *fiberv2.Ctx) error {
+		_ = c.Body()
+		c.Set("Content-Type", "application/json")
+		c.Set("Location", "/orders/1")
+		return c.Status(http.StatusCreated).Send(answer)
+	})
+	return app.Handler()
+}
+
+// onFiber calls an app without a server.
+func onFiber(handle fasthttp.RequestHandler, k keys) func(int) func() {
 	return func(caller int) func() {
 		next, key, ctx := k(caller), make([]byte, 36), new(fasthttp.RequestCtx)
 		ctx.Request.Header.SetMethod("POST")
