@@ -31,7 +31,8 @@
 // # Counts
 //
 // IDEM_TEST_TIMES multiplies how many kills, stops and rounds there are, and -short divides them by ten. The last lines
-// say how many there were. CONTRIBUTING.md has the commands of the long runs.
+// say how many there were, as package proof has it, and ./test adds up those of all packages. CONTRIBUTING.md has the
+// commands of the long runs.
 //
 // What concerns backend/sql alone, its suites and the traps of each database and driver, is in the package sqltest.
 package itest

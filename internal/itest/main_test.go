@@ -3,13 +3,11 @@ package itest
 import (
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/idem-go/idem/internal/itest/proof"
 	"github.com/idem-go/idem/internal/itest/proxy"
 )
 
@@ -18,7 +16,7 @@ func TestMain(m *testing.M) {
 		os.Exit(runChild(os.Stdin, os.Stdout))
 	}
 	goleak.VerifyTestMain(clocked{m}, goleak.Cleanup(func(status int) {
-		fmt.Println(tally.String())
+		proof.Print(os.Stdout)
 		os.Exit(status)
 	}))
 }
@@ -36,17 +34,22 @@ func (m clocked) Run() int {
 	return m.M.Run()
 }
 
-// tally counts what was done to processes, for the last line.
-var tally counts
+// tally counts what was done to processes and to the network.
+var tally = counts{
+	kills:    proof.Of("kills at a named point"),
+	ambushes: proof.Of("kills at a random time"),
+	cut:      proof.Of("calls that a kill cut off"),
+	stops:    proof.Of("stops past a lease"),
+	rounds:   proof.Of("rounds of many callers with one key"),
+	faults:   proof.Of("faults of the network"),
+	lost:     proof.Of("acknowledgements lost after the fact"),
+}
 
 type counts struct {
-	kills    atomic.Int64 // at a named point
-	ambushes atomic.Int64 // at a random time
-	cut      atomic.Int64 // calls that an ambush left without an answer
-	stops    atomic.Int64
-	rounds   atomic.Int64 // of many callers with one key
-	faults   atomic.Int64 // of the network
-	lost     atomic.Int64 // answers of a server that a fault swallowed after it had carried out what was asked
+	kills, ambushes, cut, stops, rounds *proof.Count
+
+	faults *proof.Count
+	lost   *proof.Count // answers of a server that a fault swallowed after it had carried out what was asked
 }
 
 // network counts a fault of the network.
@@ -57,16 +60,10 @@ func (c *counts) network(f proxy.Fault) {
 	}
 }
 
-func (c *counts) String() string {
-	return fmt.Sprintf("itest: %d kills at named points, %d at random times (%d calls cut off), %d stops, %d rounds of many callers with one key, "+
-		"%d faults of the network (%d answers lost)",
-		c.kills.Load(), c.ambushes.Load(), c.cut.Load(), c.stops.Load(), c.rounds.Load(), c.faults.Load(), c.lost.Load())
-}
-
 // rounds returns the rounds of the i-th row of a table whose rows have n rounds each: n times IDEM_TEST_TIMES, or of all
 // rows' rounds every tenth under -short.
 func rounds(i, n int) []int {
-	n *= times()
+	n *= proof.Times()
 	var mine []int
 	for round := range n {
 		if !testing.Short() || (i*n+round)%10 == 0 {
@@ -74,12 +71,4 @@ func rounds(i, n int) []int {
 		}
 	}
 	return mine
-}
-
-func times() int {
-	n, err := strconv.Atoi(strings.TrimSpace(os.Getenv("IDEM_TEST_TIMES")))
-	if err != nil || n < 1 {
-		return 1
-	}
-	return n
 }

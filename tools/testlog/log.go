@@ -26,6 +26,8 @@ type log struct {
 	tests  map[string][]*test // by package, in the order in which they began
 	builds map[string]*strings.Builder
 	tally  tally
+	proof  proof
+	faults []error // what could not be read
 }
 
 // test is one test, or with an empty name what a package says outside of its tests.
@@ -38,7 +40,7 @@ func newLog(out io.Writer) *log {
 	return &log{out: out, tests: map[string][]*test{}, builds: map[string]*strings.Builder{}}
 }
 
-// read takes in events until in ends. Lines that are none are passed on.
+// read takes in events until in ends. Lines that are none are passed on. It fails if a count could not be read.
 func (l *log) read(in io.Reader) error {
 	r := bufio.NewReader(in)
 	for {
@@ -49,7 +51,7 @@ func (l *log) read(in io.Reader) error {
 			fmt.Fprint(l.out, line)
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return errors.Join(l.faults...)
 		}
 		if err != nil {
 			return err
@@ -95,6 +97,7 @@ func (l *log) build(path string) *strings.Builder {
 
 func (l *log) end(e event) {
 	if e.Test == "" {
+		l.count(l.test(e).output.String())
 		l.report(e)
 		return
 	}
@@ -108,6 +111,17 @@ func (l *log) end(e event) {
 		l.tally.passed++
 	case top:
 		l.tally.failed++
+	}
+}
+
+// count takes in what a package says outside of its tests of what it did.
+func (l *log) count(output string) {
+	for line := range strings.Lines(output) {
+		if text, ok := strings.CutPrefix(line, proofMark); ok {
+			if err := l.proof.add(text); err != nil {
+				l.faults = append(l.faults, err)
+			}
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func logOf(t *testing.T, events string) (shown, tally string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tally")
 	var out strings.Builder
-	if err := run(strings.NewReader(events), &out, file); err != nil {
+	if err := run(strings.NewReader(events), &out, file, ""); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(file)

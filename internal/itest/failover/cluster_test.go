@@ -62,6 +62,7 @@ func TestAMasterOfAClusterIsKilled(t *testing.T) {
 	victim := cluster.Nodes[0]
 	hit := clusterKeys(t, cluster, victim, o.Keys)
 	victim.Kill()
+	masters.Add(1)
 	h := crowd.wait()
 	require.Equal(t, o.Calls, h.calls)
 	lost := h.judge(t, cluster.Nodes, func(key int) bool { return hit[key] })
@@ -83,6 +84,7 @@ func TestAMasterIsKilledWhoseReplicaHasEveryAnswer(t *testing.T) {
 	victim := cluster.Nodes[0]
 	hit := clusterKeys(t, cluster, victim, o.Keys)
 	victim.Kill()
+	masters.Add(1)
 	before := victim.Written()
 	cluster.AwaitWhole()
 	victim.Restart() // as the replica of its heir, which takes no claim without one

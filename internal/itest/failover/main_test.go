@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/idem-go/idem/internal/itest/proof"
 )
 
 // childEnv in the environment makes the test binary a caller.
@@ -19,5 +21,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		proof.Print(os.Stdout)
+		os.Exit(status)
+	}))
 }
+
+// masters are those that were killed.
+var masters = proof.Of("Redis masters killed")

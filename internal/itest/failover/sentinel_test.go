@@ -30,6 +30,7 @@ func TestAMasterUnderSentinelsIsKilled(t *testing.T) {
 	crowd := startCrowd(t, 4, o)
 	crowd.reach(o.Calls / 3)
 	group.Nodes[0].Kill()
+	masters.Add(1)
 	h := crowd.wait()
 	require.Equal(t, o.Calls, h.calls)
 	lost := h.judge(t, group.Nodes, func(int) bool { return true })
@@ -73,6 +74,7 @@ func TestAFailoverForgetsWhatNoReplicaHad(t *testing.T) {
 		told[key], _ = ask(key)
 	}
 	master.Kill()
+	masters.Add(1)
 	for _, replica := range group.Nodes[1:] {
 		replica.Resume()
 	}
