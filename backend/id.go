@@ -23,6 +23,9 @@ func (id ID) Short() string { return hex.EncodeToString(id[:4]) }
 // String is Short, so that an ID which slips into a log shows no more than it may.
 func (id ID) String() string { return id.Short() }
 
+// GoString is Short, as String is.
+func (id ID) GoString() string { return id.Short() }
+
 // Fingerprint tells whether two requests are the same request: the version of the scheme, then a SHA-256.
 // The first byte is part of the comparison.
 type Fingerprint [33]byte

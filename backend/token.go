@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 )
 
 // Token is the fencing token of one attempt: 128 random bits, made before the claim is sent and never used again.
@@ -22,8 +24,13 @@ func NewToken() Token {
 // String hides the token: whoever knows it may write to the record.
 func (Token) String() string { return "(token)" }
 
-// GoString hides the token as String does.
-func (Token) GoString() string { return "(token)" }
+// Format hides the token as String does, from every verb of package fmt.
+func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.String()) }
+
+// MarshalText fails, so that no token gets into what is written as JSON, be it a log. A store writes the bytes.
+func (Token) MarshalText() ([]byte, error) {
+	return nil, errors.New("backend: a token is not written as text: whoever knows it may write to the record")
+}
 
 // Ref points at one claim of one record, so that an operator who was shown a record acts on that one and not on a
 // later one under the same key. It holds the identity and a hash of the token, never the token.
