@@ -1,0 +1,40 @@
+package histories
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		fmt.Print(tally.String())
+		os.Exit(status)
+	}))
+}
+
+// firstSeed is the seed of the first history of each test; the next has the next. IDEM_TEST_SEED names it.
+var firstSeed = seed()
+
+func seed() uint64 {
+	if n, err := strconv.ParseUint(strings.TrimSpace(os.Getenv("IDEM_TEST_SEED")), 10, 64); err == nil {
+		return n
+	}
+	return rand.Uint64() >> 16 // so that the next ones are not 0
+}
+
+// rounds is n times IDEM_TEST_TIMES, or a tenth of that under -short.
+func rounds(n int) int {
+	if times, err := strconv.Atoi(strings.TrimSpace(os.Getenv("IDEM_TEST_TIMES"))); err == nil && times > 1 {
+		n *= times
+	}
+	if testing.Short() {
+		return max(1, n/10)
+	}
+	return n
+}
