@@ -30,12 +30,14 @@ func lasting(n int) time.Duration { return units(n) + unit/2 }
 type caller struct {
 	plan  *plan
 	store store
-	cut   bool // a Prune ended early
+	cut   bool  // a Prune ended early
+	err   error // of the last call
 }
 
 // call asks, and says what was told: nothing, where the store failed.
 func (c *caller) call(ctx context.Context, in input) output {
 	out, err := c.ask(ctx, in)
+	c.err = err
 	if in.kind == prune {
 		c.cut = err != nil
 	}

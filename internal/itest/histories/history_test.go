@@ -16,11 +16,14 @@ import (
 type history struct {
 	plan *plan
 
-	mu   sync.Mutex
-	now  int64 // rises with every call and every answer
-	ops  []porcupine.Operation
-	more sync.Cond // the clock waits for calls
-	open int       // calls of others so far
+	mu  sync.Mutex
+	now int64 // rises with every call and every answer
+	ops []porcupine.Operation
+
+	begun   int       // calls so far, but for the clock's
+	moved   sync.Cond // one of these has changed
+	playing int       // clients who have not come to their end, where they play side by side
+	waiting int       // of these wait for others
 }
 
 // forever is when an operation returns of whose outcome nothing is known: one that never happens comes last.
@@ -28,7 +31,7 @@ const forever = math.MaxInt64
 
 func newHistory(p *plan) *history {
 	h := &history{plan: p}
-	h.more.L = &h.mu
+	h.moved.L = &h.mu
 	return h
 }
 
@@ -45,8 +48,8 @@ func (h *history) ask(client int, in input) entry {
 	h.now++
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: in, Call: h.now, Output: output{unknown: true}, Return: forever})
 	if in.kind != advance {
-		h.open++
-		h.more.Broadcast()
+		h.begun++
+		h.moved.Broadcast()
 	}
 	return entry{h: h, at: len(h.ops) - 1}
 }
@@ -63,20 +66,44 @@ func (e entry) told(out output) {
 	op.Output, op.Return = out, e.h.now
 }
 
-// begun waits until so many calls of others have begun.
-func (h *history) begun(calls int) {
+// await waits until so many calls have begun.
+func (h *history) await(calls int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for h.open < calls {
-		h.more.Wait()
-	}
+	h.waits(func() bool { return h.begun >= calls })
 }
 
-// hasBegun reports whether so many calls of others have begun.
+// lets waits until others have begun so many calls, or can do no more before the one that waits.
+func (h *history) lets(calls int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	calls += h.begun
+	h.waits(func() bool { return h.begun >= calls || h.waiting >= h.playing })
+}
+
+// waits waits for others. The history is locked.
+func (h *history) waits(enough func() bool) {
+	h.waiting++
+	h.moved.Broadcast()
+	for !enough() {
+		h.moved.Wait()
+	}
+	h.waiting--
+}
+
+// leaves says that a client has come to his end.
+func (h *history) leaves() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.playing--
+	h.moved.Broadcast()
+}
+
+// hasBegun reports whether so many calls have begun.
 func (h *history) hasBegun(calls int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.open >= calls
+	return h.begun >= calls
 }
 
 // patience is more than any history takes to be checked.

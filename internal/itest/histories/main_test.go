@@ -1,6 +1,7 @@
 package histories
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,15 +9,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
+	redis.SetLogger(silent{}) // refused connections are what is asked for
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
 		fmt.Print(tally.String())
 		os.Exit(status)
 	}))
 }
+
+// silent says nothing.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // firstSeed is the seed of the first history of each test; the next has the next. IDEM_TEST_SEED names it.
 var firstSeed = seed()

@@ -9,6 +9,9 @@ import (
 	"github.com/idem-go/idem/backend/memtest"
 )
 
+// onNetwork is how likely a call to a server meets trouble.
+const onNetwork = 0.04
+
 // inMemory is how likely a call in memory meets trouble.
 const inMemory = 0.12
 
@@ -19,7 +22,13 @@ func playMemory(t *testing.T, p *plan, around func(*memtest.Store, func()) store
 	h := newHistory(p)
 	synctest.Test(t, func(t *testing.T) {
 		turns, mem := newScheduler(p.seed), new(memtest.Store)
-		w := &wire{stage: &stage{history: h, pause: turns.pause, spawn: turns.spawn, pass: func(n int) { mem.Advance(units(n)) }}}
+		w := &wire{stage: &stage{history: h, pause: turns.pause, spawn: turns.spawn}}
+		w.pass = func(n int) { mem.Advance(units(n)) }
+		w.stage.await = func(calls int) {
+			for !h.hasBegun(calls) {
+				turns.pause()
+			}
+		}
 		w.stage.send = w.send
 		on := around(mem, turns.pause)
 		for client := range p.scripts {
@@ -35,7 +44,7 @@ func bare(mem *memtest.Store, _ func()) store { return mem }
 
 func TestHistoriesInMemory(t *testing.T) {
 	t.Parallel()
-	eachHistory(t, "memory", 20_000, 4, func(t *testing.T, _ int) func(*plan) *history {
+	eachHistory(t, "memory", 20_000, 4, func(t *testing.T, _ int, _ *count) func(*plan) *history {
 		return func(p *plan) *history { return playMemory(t, p, bare) }
 	}, inMemory)
 }

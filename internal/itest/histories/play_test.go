@@ -9,9 +9,10 @@ import (
 // stage is where a plan is played: what the clients of one history have in common.
 type stage struct {
 	*history
-	pause func()       // lets others come first
-	spawn func(func()) // has something done beside
-	pass  func(units int)
+	pause func()          // lets others come first
+	await func(calls int) // waits until so many calls have begun
+	spawn func(func())    // has something done beside
+	pass  func(units int) // has time pass for all records
 
 	// send is how a client's call gets to its store.
 	send func(ctx context.Context, client int, s step)
@@ -30,14 +31,7 @@ func (st *stage) play(ctx context.Context, client int) {
 	}
 }
 
-// await waits until so many calls of others have begun.
-func (st *stage) await(calls int) {
-	for !st.hasBegun(calls) {
-		st.pause()
-	}
-}
-
-// advance has time pass for all records.
+// advance is that time passes, of each key.
 func (st *stage) advance(client int, in input) {
 	var all []entry
 	for in.key = range st.plan.keys {

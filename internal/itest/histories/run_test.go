@@ -10,17 +10,17 @@ import (
 
 // eachHistory checks n histories of a backend, or as many as rounds says, by so many players side by side. open makes a
 // player, who plays a plan and returns the history of it. A share of the calls meets trouble.
-func eachHistory(t *testing.T, name string, n, players int, open func(t *testing.T, player int) func(*plan) *history, trouble float64) {
+func eachHistory(t *testing.T, name string, n, players int, open func(t *testing.T, player int, n *count) func(*plan) *history, trouble float64) {
 	t.Helper()
 	n = rounds(n)
-	total, failed := newCount(), atomic.Bool{}
-	counts := make([]*count, players)
+	total, counts := newCount(), make([]*count, players)
+	var failed atomic.Bool
 	t.Run("players", func(t *testing.T) {
 		for player := range players {
 			counts[player] = newCount()
 			t.Run(fmt.Sprint(player), func(t *testing.T) {
 				t.Parallel()
-				play := open(t, player)
+				play := open(t, player, counts[player])
 				for i := player; i < n && !failed.Load(); i += players {
 					h := play(newPlan(firstSeed+uint64(i), trouble))
 					counts[player].add(h)
