@@ -16,7 +16,7 @@
 //
 // # Histories
 //
-// A plan follows from a seed: three to five clients with a dozen to two dozen calls between them, well behaved or not, who
+// A plan follows from a seed: three to five clients with about a dozen calls between them, well behaved or not, who
 // send calls again and now and then share a token, on one key or two, and a clock. In memory a scheduler in a
 // synctest bubble chooses who comes next, so the seed tells the history too. On servers each client has a pool and a
 // proxy of his own, and calls meet the faults of package proxy at a chosen message. On SQLite, which has no

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)   // histories are many and small
 	redis.SetLogger(silent{}) // refused connections are what is asked for
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
 		fmt.Print(tally.String())

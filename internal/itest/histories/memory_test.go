@@ -23,6 +23,7 @@ func playMemory(t *testing.T, p *plan, around func(*memtest.Store, func()) store
 	synctest.Test(t, func(t *testing.T) {
 		turns, mem := newScheduler(p.seed), new(memtest.Store)
 		w := &wire{stage: &stage{history: h, pause: turns.pause, spawn: turns.spawn}}
+		w.failed = func(in input, err error) { t.Errorf("%v failed: %v\n%v", in, err, h) }
 		w.pass = func(n int) { mem.Advance(units(n)) }
 		w.stage.await = func(calls int) {
 			for !h.hasBegun(calls) {

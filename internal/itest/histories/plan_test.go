@@ -33,7 +33,7 @@ const none = -1
 // outlasted at every step.
 const (
 	minClients, maxClients = 3, 5
-	minCalls, maxCalls     = 11, 21
+	minCalls, maxCalls     = 9, 17
 	maxLease, maxKeep      = 2, 3
 )
 
@@ -194,7 +194,7 @@ func (g *generator) stray() input {
 
 // clock is time that passes now and then, for all keys.
 func (g *generator) clock() (script []step) {
-	for at := g.IntN(6); at < g.plan.calls; at += g.between(2, 8) {
+	for at := g.IntN(6); at < g.plan.calls; at += g.between(3, 9) {
 		units := g.between(1, maxLease+1)
 		if g.chance(0.15) {
 			units = maxLease + maxKeep + 1

@@ -42,6 +42,7 @@ func (f *file) play(p *plan) *history {
 	var all, late sync.WaitGroup
 	w := &wire{stage: &stage{history: h, pause: runtime.Gosched, await: h.await, spawn: late.Go}}
 	w.stage.send = w.send
+	w.failed = func(in input, err error) { f.t.Errorf("%v failed: %v\n%v", in, err, h) }
 	w.pass = func(n int) { require.NoError(f.t, f.times.pass(f.t.Context(), p.ids(), units(n))) }
 	for client := range p.scripts {
 		w.callers = append(w.callers, &caller{plan: p, store: f.handles[client]})

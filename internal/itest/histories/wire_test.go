@@ -6,6 +6,7 @@ import "context"
 type wire struct {
 	*stage
 	callers []*caller // a client's each
+	failed  func(input, error)
 }
 
 // The troubles of a wire.
@@ -26,7 +27,7 @@ func (w *wire) send(ctx context.Context, client int, s step) {
 	case losesCall:
 	case losesAnswer:
 		w.pause()
-		c.call(ctx, s.input)
+		w.call(ctx, c, s.input)
 		w.pause()
 	case isLate:
 		w.later(ctx, c, s.input)
@@ -36,7 +37,7 @@ func (w *wire) send(ctx context.Context, client int, s step) {
 		fallthrough
 	default:
 		w.pause()
-		out := c.call(ctx, s.input)
+		out := w.call(ctx, c, s.input)
 		w.pause()
 		asked.told(out)
 	}
@@ -56,8 +57,18 @@ func (w *wire) trouble(s step) int {
 }
 
 func (w *wire) later(ctx context.Context, c *caller, in input) {
+	beside := &caller{plan: c.plan, store: c.store}
 	w.spawn(func() {
 		w.pause()
-		c.call(ctx, in)
+		w.call(ctx, beside, in)
 	})
+}
+
+// call calls the store itself, which has no reason to fail.
+func (w *wire) call(ctx context.Context, c *caller, in input) output {
+	out := c.call(ctx, in)
+	if c.err != nil {
+		w.failed(in, c.err)
+	}
+	return out
 }
