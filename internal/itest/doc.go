@@ -34,5 +34,6 @@
 // say how many there were, as package proof has it, and ./test adds up those of all packages. CONTRIBUTING.md has the
 // commands of the long runs.
 //
-// What concerns backend/sql alone, its suites and the traps of each database and driver, is in the package sqltest.
+// What concerns backend/sql alone, its suites and the traps of each database and driver, is in the package sqltest, and what
+// several clients of one record are told, whatever happens on the way, in the package histories.
 package itest

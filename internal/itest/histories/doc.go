@@ -26,6 +26,7 @@
 //
 // # Running
 //
-// IDEM_TEST_SEED names the seed of the first history, and a failure prints the one to name. IDEM_TEST_TIMES multiplies
-// how many histories there are, and -short divides it by ten. CONTRIBUTING.md has the commands of the long runs.
+// IDEM_TEST_SEED names the seed of the first history. A failure prints the one to name, and the whole history; in memory
+// the seed brings it back, elsewhere its plan, which is then played a hundred times. IDEM_TEST_TIMES multiplies how many
+// histories there are, and -short divides it by ten. CONTRIBUTING.md has the commands of the long runs.
 package histories

@@ -29,13 +29,13 @@ type silent struct{}
 func (silent) Printf(context.Context, string, ...any) {}
 
 // firstSeed is the seed of the first history of each test; the next has the next. IDEM_TEST_SEED names it.
-var firstSeed = seed()
+var firstSeed, seeded = seed()
 
-func seed() uint64 {
+func seed() (first uint64, named bool) {
 	if n, err := strconv.ParseUint(strings.TrimSpace(os.Getenv("IDEM_TEST_SEED")), 10, 64); err == nil {
-		return n
+		return n, true
 	}
-	return rand.Uint64() >> 16 // so that the next ones are not 0
+	return rand.Uint64() >> 16, false // there is room for the next ones
 }
 
 // rounds is n times IDEM_TEST_TIMES, or a tenth of that under -short.

@@ -9,6 +9,9 @@ import (
 	"github.com/idem-go/idem/backend/memtest"
 )
 
+// inMemoryName is what the store in memory is counted under.
+const inMemoryName = "memory"
+
 // onNetwork is how likely a call to a server meets trouble.
 const onNetwork = 0.04
 
@@ -45,7 +48,7 @@ func bare(mem *memtest.Store, _ func()) store { return mem }
 
 func TestHistoriesInMemory(t *testing.T) {
 	t.Parallel()
-	eachHistory(t, "memory", 20_000, 4, func(t *testing.T, _ int, _ *count) func(*plan) *history {
+	eachHistory(t, inMemoryName, 20_000, 4, func(t *testing.T, _ int, _ *count) func(*plan) *history {
 		return func(p *plan) *history { return playMemory(t, p, bare) }
 	}, inMemory)
 }

@@ -13,6 +13,7 @@ import (
 // schedule. The last client is the clock.
 type plan struct {
 	seed    uint64
+	round   int // tells it from others of the seed
 	keys    int
 	tokens  []backend.Token
 	scripts [][]step
@@ -209,7 +210,7 @@ func (p *plan) id(key int) backend.ID {
 }
 
 // user has its own records for each history, also of one that is played again.
-func (p *plan) user() string { return fmt.Sprintf("history %d", p.seed) }
+func (p *plan) user() string { return fmt.Sprintf("history %d of seed %d", p.round, p.seed) }
 
 func (p *plan) String() string {
 	var b strings.Builder
