@@ -83,10 +83,24 @@ func (g *generator) attempt() (script []step) {
 	if g.chance(0.35) {
 		script = g.send(script, g.stray(), 0)
 	}
-	if g.chance(0.7) {
-		script = g.send(script, g.end(claim), 0.35)
+	if !g.chance(0.7) {
+		return script
+	}
+	end := g.end(claim)
+	script = g.send(script, end, 0.35)
+	if end.kind == hold && g.chance(0.5) {
+		script = g.send(script, g.settlement(claim), 0.2)
 	}
 	return script
+}
+
+// settlement is what an operator makes of a claim whose outcome is unknown.
+func (g *generator) settlement(claim input) input {
+	in := input{kind: free, key: claim.key, token: claim.token}
+	if g.chance(0.5) {
+		in.kind, in.answer, in.keep = resolve, g.answer(), g.between(1, maxKeep)
+	}
+	return in
 }
 
 // send adds an operation, and with a chance sends it again.
@@ -179,10 +193,8 @@ func (g *generator) stray() input {
 		in.kind = lookup
 	case p < 0.4 && g.plan.keys == 1:
 		return input{kind: prune}
-	case p < 0.55:
-		in.kind, in.answer, in.keep = resolve, g.answer(), g.between(1, maxKeep)
-	case p < 0.65:
-		in.kind = free
+	case p < 0.6:
+		return g.settlement(claim)
 	case p < 0.7:
 		in.kind = forget
 	case p < 0.8:
