@@ -304,7 +304,7 @@ var flaws = []flaw{
 }
 
 // withinHistories is how many histories it may take to find a flaw.
-const withinHistories = 2_000
+const withinHistories = 5_000
 
 func TestABrokenStoreIsFoundOut(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -85,7 +84,7 @@ func (d database) place(t *testing.T, at *url.URL, table string) place {
 	db, _, err := d.open(t.Context(), at.String(), sqlbackend.Table(table), sqlbackend.Conns(2))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	times := times{db, table}
+	times := timesOf(t, db, table)
 	return place{
 		server: at.Host, protocol: d.protocol, pass: times.pass, remove: times.remove,
 		reach: func(t *testing.T, through string) store {
@@ -100,30 +99,39 @@ func (d database) place(t *testing.T, at *url.URL, table string) place {
 }
 
 // times are those of the records in a table.
-type times struct {
-	db    *sqlx.DB
-	table string
-}
+type times struct{ back, away *sqlx.Stmt }
 
-// run runs a statement on records that names the table with %s.
-func (m times) run(ctx context.Context, text string, ids []backend.ID) error {
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id[:]
+func timesOf(t *testing.T, db *sqlx.DB, table string) times {
+	t.Helper()
+	prepare := func(text string) *sqlx.Stmt {
+		st, err := db.PreparexContext(t.Context(), db.Rebind(fmt.Sprintf(text, table)))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		return st
 	}
-	marks := strings.TrimSuffix(strings.Repeat("?, ", len(ids)), ", ")
-	_, err := m.db.ExecContext(ctx, m.db.Rebind(fmt.Sprintf(text, m.table)+" WHERE id IN ("+marks+")"), args...)
-	return err
+	return times{
+		back: prepare(`UPDATE %s SET since = since - ?, lease_until = lease_until - ?,
+expires_at = CASE WHEN expires_at = 9223372036854775807 THEN expires_at ELSE expires_at - ? END WHERE id = ?`),
+		away: prepare(`DELETE FROM %s WHERE id = ?`),
+	}
 }
 
 // pass moves every time of records back, which is all that a clock going forward does to them.
-func (m times) pass(ctx context.Context, ids []backend.ID, d time.Duration) error {
-	return m.run(ctx, strings.ReplaceAll(`UPDATE %s SET since = since - {d}, lease_until = lease_until - {d},
-expires_at = CASE WHEN expires_at = 9223372036854775807 THEN expires_at ELSE expires_at - {d} END`, "{d}", fmt.Sprint(d.Milliseconds())), ids)
+func (m times) pass(ctx context.Context, ids []backend.ID, d time.Duration) (err error) {
+	ms := d.Milliseconds()
+	for _, id := range ids {
+		_, more := m.back.ExecContext(ctx, ms, ms, ms, id[:])
+		err = errors.Join(err, more)
+	}
+	return err
 }
 
-func (m times) remove(ctx context.Context, ids []backend.ID) error {
-	return m.run(ctx, `DELETE FROM %s`, ids)
+func (m times) remove(ctx context.Context, ids []backend.ID) (err error) {
+	for _, id := range ids {
+		_, more := m.away.ExecContext(ctx, id[:])
+		err = errors.Join(err, more)
+	}
+	return err
 }
 
 // lanes of a server are so many that its two cores have always something to do.

@@ -29,10 +29,13 @@ func openFile(t *testing.T, name string) *file {
 	t.Helper()
 	f := &file{t: t}
 	for range maxClients + 1 {
-		db, s, err := sqlite.Open(t.Context(), name, sqlite.Synchronous("normal"))
+		db, s, err := sqlite.Open(t.Context(), name, sqlite.Synchronous("normal"), sqlite.BusyTimeout(patience))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		f.handles, f.times = append(f.handles, s), times{db, "idem_records"}
+		f.handles = append(f.handles, s)
+		if f.times.back == nil {
+			f.times = timesOf(t, db, "idem_records")
+		}
 	}
 	return f
 }
