@@ -26,7 +26,7 @@ var pruneRules = []Rule{
 			other.rival().claims(1)
 		}),
 	offered("T12 pruning leaves what is alive",
-		"The conditions stand in the write itself: what is not expired stays as it is.", leavesAlive),
+		"The conditions stand in the write itself: what is not due stays as it is, beside what is.", leavesAlive),
 	offered("T12 pruning makes an abandoned claim that holds Unknown",
 		"Pending ones that hold and whose lease is over become Unknown.",
 		func(r *rig, p backend.Pruner) {
@@ -90,12 +90,16 @@ func (r *rig) prune(p backend.Pruner) backend.PruneStats {
 	return stats
 }
 
+// leavesAlive prunes records that are alive beside some that are due, since a store may write only where it has found such.
 func leavesAlive(r *rig, p backend.Pruner) {
-	lapsed := r.claimed()
+	expired := r.done("old answer")
+	r.advance(retention + minute)
+	lapsed, abandoned, kept := r.claimed(), r.claimedHolding(), r.claimedHolding()
+	kept.completes("answer", backend.Kept)
 	r.advance(lease + minute)
 	live, holding, done, held := r.claimed(), r.claimedHolding(), r.done("answer"), r.held()
-	if stats := r.prune(p); stats.Removed != 0 || stats.Held != 0 {
-		r.Fatalf("Prune removed %d and held %d records that are alive", stats.Removed, stats.Held)
+	if stats := r.prune(p); stats.Removed > 1 || stats.Removed < 1 && !r.harness.SelfExpiring || stats.Held != 1 {
+		r.Fatalf("Prune removed %d and held %d records, want 1 and 1", stats.Removed, stats.Held)
 	}
 	live.rival().begins(backend.InFlight)
 	live.completes("answer", backend.Kept)
@@ -103,7 +107,10 @@ func leavesAlive(r *rig, p backend.Pruner) {
 	lapsed.stranger().begins(backend.Mismatch)
 	lapsed.completes("answer", backend.Kept)
 	done.rival().replays("answer")
+	kept.rival().replays("answer")
 	held.rival().begins(backend.Held)
+	abandoned.rival().begins(backend.Held)
+	expired.rival().claims(1)
 }
 
 // pruneAmongClaims prunes while expired records are claimed anew: no new claim may go with the old answer.

@@ -39,6 +39,23 @@ func duplicateRules[Tx any]() []TxRule[Tx] {
 				r.ok("Commit", first.Commit())
 				next.replays("answer")
 			}),
+		twoWriters("a duplicate of a takeover in a transaction is in flight at once",
+			"A duplicate of a transaction that writes over a lapsed claim is InFlight too, and does not wait for it.",
+			func(r *txRig[Tx]) {
+				lapsed := r.claimed()
+				r.advance(lease + minute)
+				own := lapsed.rival()
+				r.runs(own, func(ctx context.Context, tx Tx, s backend.TxStore) error {
+					soon, cancel := context.WithTimeout(r.Context(), r.harness.Patience)
+					defer cancel()
+					g, err := r.inTx(soon, own.rival(), r.never)
+					r.expect("InTx of a duplicate", g, err, backend.InFlight)
+					return r.work(own, "answer")(ctx, tx, s)
+				}, backend.Claimed)
+				lapsed.completes("late", backend.Replay)
+				own.rival().replays("answer")
+				r.effects(1)
+			}),
 		twoWriters("transactions of other records do not wait",
 			"A transaction keeps nobody but its duplicates waiting.",
 			func(r *txRig[Tx]) {
