@@ -88,6 +88,22 @@ func TestFnIsCancelledWhenItsLeaseCouldNotBeRenewed(t *testing.T) {
 	}
 }
 
+// The store may have renewed when the message arrived, long before its answer did.
+func TestTheLeaseIsBelievedFromWhenTheRenewalWasSent(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, store *memtest.Store, g *idem.Guard) {
+		store.Inject(memtest.Fault{Op: memtest.OpRenew, Mode: memtest.Delay, Delay: 5 * time.Second})
+		store.Inject(memtest.Fault{Op: memtest.OpRenew, Nth: 2, Count: -1, Err: errDown})
+		began := time.Now()
+		_, err := idem.Do(t.Context(), g, "k", "u", five, func(ctx context.Context, _ charge) (receipt, error) {
+			<-ctx.Done()
+			require.Equal(t, 40*time.Second, time.Since(began), "a lease of 30 s, renewed after 10")
+			return receipt{}, ctx.Err()
+		})
+		require.ErrorIs(t, err, idem.ErrLeaseLost)
+	})
+}
+
 func TestAStoreThatIgnoresItsContextCannotKeepFnRunning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

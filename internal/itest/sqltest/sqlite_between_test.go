@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 )
 
 // What a statement finds may not be what was looked at a moment before: it must decide by itself.
@@ -128,5 +129,36 @@ func TestAHeldRecordThatChangesBeforeItIsResolved(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, backend.Lost, g.Verdict, name)
 		begins(t, store, again(held), backend.Held)
+	}
+}
+
+// Two operators were shown the same record. The first one's answer may have been replayed already.
+func TestAHeldRecordThatIsResolvedMeanwhileKeepsItsAnswer(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	_, other := openFile(t, file)
+	_, store, tap := openTapped(t, file)
+	resolve := func(s *sqlbackend.Store, ref backend.Ref, answer string) (backend.Grant, error) {
+		return s.Resolve(t.Context(), ref, backend.Completion{Answer: []byte(answer), Retention: time.Hour})
+	}
+	for name, act := range map[string]func(backend.Ref) (backend.Grant, error){
+		"Resolve": func(ref backend.Ref) (backend.Grant, error) { return resolve(store, ref, "late") },
+		"Free":    func(ref backend.Ref) (backend.Grant, error) { return store.Free(t.Context(), ref) },
+	} {
+		held := claimOf(name)
+		begins(t, other, held, backend.Claimed)
+		_, err := other.Hold(t.Context(), held.ID, held.Token, "")
+		require.NoError(t, err)
+		ref := backend.NewRef(held.ID, held.Token)
+		meanwhile := func() {
+			g, err := resolve(other, ref, "first")
+			require.NoError(t, err)
+			require.Equal(t, backend.Kept, g.Verdict)
+		}
+		tap.exec.Store(&meanwhile)
+		g, err := act(ref)
+		require.NoError(t, err)
+		require.Equal(t, backend.Lost, g.Verdict, name)
+		require.Equal(t, "first", string(begins(t, store, again(held), backend.Replay).Answer), name)
 	}
 }
