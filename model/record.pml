@@ -43,6 +43,16 @@ byte attempt;
 #else
 #define COMPLETE_FENCE(me, known) FENCE(me, known)
 #endif
+#ifdef UNFENCED_RELEASE
+#define RELEASE_FENCE(me, known) (state != ABSENT)
+#else
+#define RELEASE_FENCE(me, known) FENCE(me, known)
+#endif
+#ifdef UNFENCED_HOLD
+#define HOLD_FENCE(me, known) (state != ABSENT)
+#else
+#define HOLD_FENCE(me, known) FENCE(me, known)
+#endif
 
 #ifdef NO_LEASE
 #define LAPSES false
@@ -154,7 +164,7 @@ inline complete(me, f, known, v) {
 /* release: T8. */
 inline release(me, known) {
 	if
-	:: FENCE(me, known) -> wrote(me); gone()
+	:: RELEASE_FENCE(me, known) -> wrote(me); gone()
 	:: else
 	fi
 }
@@ -162,7 +172,7 @@ inline release(me, known) {
 /* hold: T8'. */
 inline hold(me, known) {
 	if
-	:: FENCE(me, known) -> wrote(me); state = UNKNOWN; live = false
+	:: HOLD_FENCE(me, known) -> wrote(me); state = UNKNOWN; live = false
 	:: else
 	fi
 }
