@@ -43,6 +43,7 @@ var pruneRules = []Rule{
 		"Unknown is never pruned.",
 		func(r *rig, p backend.Pruner) {
 			own, lapsed := r.held(), r.claimedHolding()
+			r.done("answer") // is due
 			r.advance(ages)
 			r.prune(p)
 			r.advance(ages)
