@@ -18,9 +18,9 @@ func TestARecordThatChangesBetweenTheLookAndTheWrite(t *testing.T) {
 		return c
 	}
 	for name, test := range map[string]struct {
-		first     func(backend.Claim) backend.Claim // nil: there is no record
-		hold      bool                              // of the claim that looks
-		meanwhile func(t *testing.T, s backend.Store, owner, rival backend.Claim)
+		first     func(backend.Claim) backend.Claim                               // nil: there is no record
+		hold      bool                                                            // of the claim that looks
+		meanwhile func(t *testing.T, s backend.Store, owner, rival backend.Claim) // nil: the record expires
 		want      backend.Grant
 	}{
 		"T1 somebody else claimed": {
@@ -62,6 +62,8 @@ func TestARecordThatChangesBetweenTheLookAndTheWrite(t *testing.T) {
 			},
 			want: backend.Grant{Verdict: backend.Claimed, Attempt: 3},
 		},
+		"T2 it expired": {first: lapsed, want: backend.Grant{Verdict: backend.Claimed, Attempt: 1}},
+		"T3 it expired": {first: lapsed, hold: true, want: backend.Grant{Verdict: backend.Claimed, Attempt: 1}},
 		"T3 its owner renewed": {
 			first: lapsed,
 			hold:  true,
@@ -81,7 +83,7 @@ func TestARecordThatChangesBetweenTheLookAndTheWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := newFile(t)
-			_, other := openFile(t, file)
+			db, other := openFile(t, file)
 			_, store, tap := openTapped(t, file)
 			owner := claimOf("key")
 			rival, own := again(owner), again(owner)
@@ -89,7 +91,14 @@ func TestARecordThatChangesBetweenTheLookAndTheWrite(t *testing.T) {
 			if test.first != nil {
 				begins(t, other, test.first(owner), backend.Claimed)
 			}
-			meanwhile := func() { test.meanwhile(t, other, owner, rival) }
+			meanwhile := func() {
+				if test.meanwhile != nil {
+					test.meanwhile(t, other, owner, rival)
+					return
+				}
+				_, err := db.ExecContext(t.Context(), `UPDATE `+defaultTable+` SET expires_at = 1`)
+				require.NoError(t, err)
+			}
 			tap.exec.Store(&meanwhile)
 			g, err := store.Begin(t.Context(), own)
 			require.NoError(t, err)
