@@ -1,0 +1,225 @@
+package mutation
+
+// engine is package idem, whose tests run on backend/memtest.
+var engine = table{module: ".", pkg: ".", faults: []fault{
+	{
+		name:  "the answer is stored under the caller's context",
+		file:  "retry.go",
+		right: `ctx := r.within(time.Now().Add(budget), r.ctx, true)`,
+		wrong: `ctx := r.within(time.Now().Add(budget), r.ctx, false)`,
+		foundBy: []string{
+			"TestAClientThatHangsUpLosesNoAnswer",
+		},
+	},
+	{
+		name:    "a claim that may have arrived is not withdrawn",
+		file:    "retry.go",
+		right:   `ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Second)`,
+		wrong:   `ctx, cancel := context.WithCancel(r.ctx); cancel()`,
+		foundBy: []string{"TestACallerWhoLeavesDuringTheClaimBlocksNobody", "TestAClaimThatCannotBeConfirmedBlocksNobody"},
+	},
+	{
+		name:    "a completion is sent once",
+		file:    "retry.go",
+		right:   `if err == nil || permanent(err) || !pause(ctx, try) {`,
+		wrong:   `if true {`,
+		foundBy: []string{"TestACompletionWhoseAnswerWasLostIsSentAgain"},
+	},
+	{
+		name:    "a claim that is sent again has another token",
+		file:    "retry.go",
+		right:   `grant, err := r.g.store.Begin(ctx, r.claim)`,
+		wrong:   `r.claim.Token = backend.NewToken(); grant, err := r.g.store.Begin(ctx, r.claim)`,
+		foundBy: []string{"TestAClaimWhoseAnswerWasLostRunsAtOnce"},
+	},
+	{
+		name:    "fn runs where the store did not answer",
+		file:    "retry.go",
+		right:   `return backend.Grant{}, r.unavailable(ctx, err)`,
+		wrong:   `return backend.Grant{Verdict: backend.Claimed, Attempt: 1}, nil`,
+		foundBy: []string{"TestAStoreThatIsDownFailsClosed", "TestAStoreThatHangsFailsClosedWithinItsBudget"},
+	},
+	{
+		name:    "the attempts of a key have one token, as with a counter that restarts with the record",
+		file:    "run.go",
+		right:   `Token:       backend.NewToken(),`,
+		wrong:   `Token:       backend.Token{1},`,
+		foundBy: []string{"TestAStaleOwnerIsToldTheStoredAnswerNeverItsOwn"},
+	},
+	{
+		name:    "the record is every user's",
+		file:    "run.go",
+		right:   `backend.NewID(g.name, string(call.User), string(call.Key))`,
+		wrong:   `backend.NewID(g.name, "", string(call.Key))`,
+		foundBy: []string{"TestKeysAreApart"},
+	},
+	{
+		name:    "the record is every guard's",
+		file:    "run.go",
+		right:   `ID:          backend.NewID(g.name,`,
+		wrong:   `ID:          backend.NewID("",`,
+		foundBy: []string{"TestKeysAreApart"},
+	},
+	{
+		name:    "a stale owner is told its own answer",
+		file:    "run.go",
+		right:   `case grant.Verdict == backend.Kept:`,
+		wrong:   `case grant.Verdict == backend.Kept || grant.Verdict == backend.Replay:`,
+		foundBy: []string{"TestAStaleOwnerIsToldTheStoredAnswerNeverItsOwn"},
+	},
+	{
+		name: "a lost attempt is told its own answer",
+		file: "run.go",
+		right: `	r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+	return Outcome{}, ErrLeaseLost`,
+		wrong:   `return out, nil`,
+		foundBy: []string{"TestAStaleOwnerWhoseSuccessorFailedHasLost", "TestFnIsCancelledAtTheNextRenewalAfterItsClaimIsGone"},
+	},
+	{
+		name:    "the claim is released where its answer could not be stored",
+		file:    "run.go",
+		right:   `return out, r.notStored(err, answer.Err)`,
+		wrong:   `r.release(); return out, r.notStored(err, answer.Err)`,
+		foundBy: []string{"TestAnAnswerThatCannotBeStoredIsReturnedWithErrNotStored"},
+	},
+	{
+		name: "nothing is said of an answer that could not be stored",
+		file: "run.go",
+		right: `	case err != nil:
+		return out, r.notStored(err, answer.Err)`,
+		wrong: `	case err != nil:
+		return out, nil`,
+		foundBy: []string{"TestAnAnswerThatCannotBeStoredIsReturnedWithErrNotStored", "TestAfterErrNotStoredARecordIsAsAfterACrash"},
+	},
+	{
+		name:    "an answer that is too large is forgotten",
+		file:    "run.go",
+		right:   `if !errors.Is(err, backend.ErrTooLarge) {`,
+		wrong:   `if true {`,
+		foundBy: []string{"TestALargeAnswerBecomesATombstone"},
+	},
+	{
+		name:    "a panic under Hold releases",
+		file:    "run.go",
+		right:   `if r.s.guarantee.afterError() == HoldIt {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestAPanicKeepsItsCourseAndWedgesNothing"},
+	},
+	{
+		name:    "a plain error under Hold releases",
+		file:    "disposition.go",
+		right:   `if gt == Hold {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestWhatFnReturnsDecidesWhatIsKept"},
+	},
+	{
+		name:    "a panic wedges the key",
+		file:    "run.go",
+		right:   `if !returned { // a panic or Goexit keeps its course`,
+		wrong:   `if !returned && false {`,
+		foundBy: []string{"TestAPanicKeepsItsCourseAndWedgesNothing", "TestGoexitIsToldApart"},
+	},
+	{
+		name:    "a damaged answer is read",
+		file:    "envelope.go",
+		right:   `if binary.BigEndian.Uint32(b[tail:]) != crc32.Checksum(b[:tail], castagnoli) {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestADamagedEnvelopeIsNeverRead"},
+	},
+	{
+		name:    "fn is not told that its claim is lost",
+		file:    "lease.go",
+		right:   `	l.ctx.cancel(ErrLeaseLost)`,
+		wrong:   ``,
+		foundBy: []string{"TestFnIsCancelledAtTheNextRenewalAfterItsClaimIsGone"},
+	},
+	{
+		name: "renewal goes on when the claim is lost",
+		file: "lease.go",
+		right: `	case err == nil && grant.Verdict == backend.Kept:
+		l.until = sent.Add(l.r.s.lease)`,
+		wrong: `	case err == nil:
+		l.until = sent.Add(l.r.s.lease)`,
+		foundBy: []string{"TestFnIsCancelledAtTheNextRenewalAfterItsClaimIsGone"},
+	},
+	{
+		name:    "a long run is not renewed",
+		file:    "lease.go",
+		right:   `l.timer = time.AfterFunc(l.next(time.Now()), l.tick)`,
+		wrong:   `l.timer = time.AfterFunc(time.Until(l.end), l.tick)`,
+		foundBy: []string{"TestALongRunIsRenewedAtAThirdOfItsLease"},
+	},
+	{
+		name:    "a renewal that comes back counts from when it came",
+		file:    "lease.go",
+		right:   `l.until = sent.Add(l.r.s.lease)`,
+		wrong:   `l.until = time.Now().Add(l.r.s.lease)`,
+		foundBy: []string{"TestTheLeaseIsBelievedFromWhenTheRenewalWasSent"},
+	},
+	{
+		name:    "a renewal outlives its call",
+		file:    "lease.go",
+		right:   `		<-renewal`,
+		wrong:   ``,
+		foundBy: []string{"TestNothingRunsOnAfterACall"},
+	},
+	{
+		name: "DoTx commits though its claim was lost",
+		file: "runtx.go",
+		right: `	if err == nil && grant.Verdict != backend.Kept {
+		err = ErrLeaseLost
+	}
+	r.tx.out.Kept`,
+		wrong:   "	_ = grant\n	r.tx.out.Kept",
+		foundBy: []string{"TestAJoinedClaimThatIsGoneIsLost"},
+	},
+	{
+		name:    "JoinTx has written though its claim was lost",
+		file:    "join.go",
+		right:   `if err == nil && grant.Verdict != backend.Kept {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestAJoinedClaimThatIsGoneIsLost"},
+	},
+	{
+		name:    "a COMMIT without answer is taken for done",
+		file:    "runtx.go",
+		right:   `if err = r.settleTx(err); err == nil {`,
+		wrong:   `if err = nil; err == nil {`,
+		foundBy: []string{"TestACommitWithoutAnswer/that did not is run again"},
+	},
+	{
+		name:    "a COMMIT without answer is not settled",
+		file:    "runtx.go",
+		right:   `if err = r.settleTx(err); err == nil {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestACommitWithoutAnswer/that took effect is found to have"},
+	},
+	{
+		name:    "a COMMIT that could not be settled is taken for a rollback",
+		file:    "runtx.go",
+		right:   `return fmt.Errorf("%w; %w", commitErr, err)`,
+		wrong:   `return fmt.Errorf("%w: %w", ErrConflict, err)`,
+		foundBy: []string{"TestACommitWithoutAnswer/that cannot be settled is ErrCommitUnknown, and nothing is run again"},
+	},
+	{
+		name:    "a Final error of DoTx commits what fn wrote",
+		file:    "runtx.go",
+		right:   `if d := r.s.dispositionOf(answer); d != Keep || answer.Err != nil {`,
+		wrong:   `if d := r.s.dispositionOf(answer); d != Keep {`,
+		foundBy: []string{"TestInATransactionWhatFnReturnsDecides"},
+	},
+	{
+		name:    "JoinTx keeps what fn wrote before its error",
+		file:    "join.go",
+		right:   `return &rollback{disposition: d, fnErr: answer.Err}`,
+		wrong:   `return nil`,
+		foundBy: []string{"TestJoinTxRollsBackToItsSavepointOnly"},
+	},
+	{
+		name:    "two operations have one fingerprint",
+		file:    "fingerprint.go",
+		right:   `s.operation`,
+		wrong:   `""`,
+		foundBy: []string{"TestTwoOperationsDoNotAnswerForEachOther"},
+	},
+}}
