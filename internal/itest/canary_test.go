@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 	hidden := readTokens(t, tokens)
 	require.Greater(t, len(hidden), 50, "the tokens, ids and fingerprints of the calls")
 	secrets := map[string][]secret{}
-	for _, way := range []string{wayError, wayEvent, wayOutput} {
+	for _, way := range []string{wayError, wayEvent, wayRefusal, wayOutput} {
 		secrets[way] = secretsOf(way, hidden)
 	}
 
@@ -54,7 +55,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 	for where, what := range leaks {
 		t.Errorf("%s lets out %s", where, what)
 	}
-	require.Equal(t, map[string]int{wayError: 1, wayEvent: 1, wayOutput: 5}, planted, "where what was planted came out")
+	require.Equal(t, map[string]int{wayError: 1, wayEvent: 1, wayRefusal: 1, wayOutput: 5}, planted, "where what was planted came out")
 }
 
 // sceneOf is the scene that a line of the output is from; the last one, if the line does not begin another.
@@ -66,7 +67,7 @@ func sceneOf(line, last string) string {
 }
 
 func wayOf(line string) string {
-	for _, way := range []string{wayError, wayEvent} {
+	for _, way := range []string{wayError, wayEvent, wayRefusal} {
 		if strings.HasPrefix(line, way) {
 			return way
 		}
@@ -107,6 +108,7 @@ func newCanary() *canary {
 func (c *canary) plant(t *testing.T) {
 	c.hear(errors.New(markPlanted))
 	c.Observe(t.Context(), idem.Event{Guard: markPlanted})
+	c.refused(http.StatusTeapot, nil, []byte(markPlanted))
 	fmt.Println(markPlanted)
 	fmt.Fprintln(os.Stderr, markPlanted)
 	log.Print(markPlanted)
@@ -160,6 +162,13 @@ func (c *canary) Observe(_ context.Context, e idem.Event) {
 	default:
 		close(seen)
 	}
+}
+
+// refused tells what a client was sent instead of an answer.
+func (c *canary) refused(status int, header http.Header, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Printf("%s %d %s %s\n", wayRefusal, status, oneLine("%v", header), oneLine("%s", body))
 }
 
 // claimed keeps what a claim must not show: its token, and all of its id and fingerprint but what an id may show.

@@ -77,3 +77,19 @@ func opening(url string) func(*actor) error {
 
 // plain is a store without optional interfaces.
 type plain struct{ backend.Store }
+
+// everything asks what an operator can ask. Some of it fails, each scene its own.
+func (a *actor) everything(g *idem.Guard) {
+	ctx := a.Context()
+	_, err := g.Lookup(ctx, markKey, markUser)
+	_ = a.canary.hear(err)
+	_, _, err = g.List(ctx, idem.Filter{User: markUser}, idem.Cursor{})
+	_ = a.canary.hear(err)
+	_, err = g.Check(ctx)
+	_ = a.canary.hear(err)
+	_, err = g.Prune(ctx)
+	_ = a.canary.hear(err)
+	_, err = g.ForgetUser(ctx, markUser+"-other")
+	_ = a.canary.hear(err)
+	_ = a.canary.hear(g.Forget(ctx, markKey+"-other", markUser))
+}

@@ -172,10 +172,14 @@ func (f *scenery) laterVersion() {
 	f.Helper()
 	var answer []byte
 	require.NoError(f, f.db.Get(&answer, `SELECT answer FROM idem_records`))
+	f.exec(f.db.Rebind(`UPDATE idem_records SET answer = ?`), laterVersion(answer))
+}
+
+// laterVersion is an answer as a later version would have written it.
+func laterVersion(answer []byte) []byte {
 	answer = answer[:len(answer)-crc32.Size]
 	answer[len(answer)-1] = 9
-	sum := crc32.Checksum(answer, crc32.MakeTable(crc32.Castagnoli))
-	f.exec(f.db.Rebind(`UPDATE idem_records SET answer = ?`), binary.BigEndian.AppendUint32(answer, sum))
+	return binary.BigEndian.AppendUint32(answer, crc32.Checksum(answer, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // scenery is an actor with a SQL database.
@@ -223,22 +227,6 @@ func (f *scenery) doTx(statement string, args ...any) error {
 		return answered, err
 	})
 	return f.canary.hear(err)
-}
-
-// everything asks what an operator can ask. Some of it fails, each scene its own.
-func (f *scenery) everything(g *idem.Guard) {
-	ctx := f.Context()
-	_, err := g.Lookup(ctx, markKey, markUser)
-	_ = f.canary.hear(err)
-	_, _, err = g.List(ctx, idem.Filter{User: markUser}, idem.Cursor{})
-	_ = f.canary.hear(err)
-	_, err = g.Check(ctx)
-	_ = f.canary.hear(err)
-	_, err = g.Prune(ctx)
-	_ = f.canary.hear(err)
-	_, err = g.ForgetUser(ctx, markUser+"-other")
-	_ = f.canary.hear(err)
-	_ = f.canary.hear(g.Forget(ctx, markKey+"-other", markUser))
 }
 
 type tappedSQL struct {

@@ -30,7 +30,7 @@ func TestTheCanarysScenes(t *testing.T) {
 	}
 	c := newCanary()
 	c.plant(t)
-	for _, scenes := range [][]scene{refusals, runs, storeFaults, transactionFaults, operators, sqliteScenes, serverScenes()} {
+	for _, scenes := range [][]scene{refusals, runs, storeFaults, transactionFaults, operators, sqliteScenes, serverScenes(), redisScenes, httpScenes()} {
 		for _, s := range scenes {
 			t.Run(s.name, func(t *testing.T) {
 				a := &actor{T: t, canary: c}

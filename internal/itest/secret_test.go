@@ -29,9 +29,10 @@ const (
 
 // The ways on which something could come out.
 const (
-	wayError  = "ERROR"
-	wayEvent  = "EVENT"
-	wayOutput = "OUTPUT" // standard output and error, and the default loggers, which write there
+	wayError   = "ERROR"
+	wayEvent   = "EVENT"
+	wayRefusal = "REFUSAL" // an HTTP answer of ours
+	wayOutput  = "OUTPUT"  // standard output and error, and the default loggers, which write there
 )
 
 // secret is something that must not come out, in all the forms that it could be written in, in lower case.
@@ -101,7 +102,7 @@ func TestALeakIsFoundInWhateverForm(t *testing.T) {
 		"inside base64":     base64.URLEncoding.EncodeToString([]byte("u:" + string(user))),
 		"in base32":         base32.StdEncoding.EncodeToString(user),
 		"a token":           hex.EncodeToString(token[:]),
-		"a token, unhidden": fmt.Sprintf("%d", token),
+		"a token, unhidden": fmt.Sprintf("%d", token[:]),
 	} {
 		require.NotEmpty(t, leak(text, all), name)
 	}
