@@ -79,7 +79,7 @@ func replay(s backend.Store, c backend.Claim) work {
 func bareFirst(client *redis.Client, prefix string) work {
 	return func(ctx context.Context) error {
 		c := claimOf("")
-		key := fmt.Sprintf("%s%x%x", prefix, c.Token, c.Token)
+		key := fmt.Sprintf("%s%x%x", prefix, c.Token[:], c.Token[:])
 		if err := client.SetNX(ctx, key, c.Token[:], time.Minute).Err(); err != nil {
 			return err
 		}
