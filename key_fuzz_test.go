@@ -35,7 +35,7 @@ func FuzzNames(f *testing.F) {
 			require.Empty(t, idem.Scope(one, two))
 			return
 		}
-		for i := range len(two) { // the same bytes, cut elsewhere
+		for i := range min(len(two), 20) { // the same bytes, cut elsewhere
 			if i > 0 {
 				require.NotEqual(t, idem.Scope(one, two), idem.Scope(one+two[:i], two[i:]))
 			}
