@@ -14,6 +14,7 @@ func FuzzRow(f *testing.F) {
 	f.Add(token[:], fp[:], []byte(nil), int64(1), int64(0), int64(1), int64(5), int64(-1), true)
 	f.Add(token[:], fp[:], []byte("answer"), int64(2), int64(1), int64(2), int64(-5), int64(0), false)
 	f.Add(token[:], fp[:], []byte(nil), int64(3), int64(1), int64(1), int64(1)<<62, int64(-1)<<63, true)
+	f.Add(token[:], fp[:], []byte{}, int64(4), int64(0), int64(1), int64(0), int64(1), true)
 	f.Add(token[:15], fp[:32], []byte{}, int64(0), int64(2), int64(0), int64(0), int64(1), false)
 	f.Fuzz(func(t *testing.T, token, fingerprint, answer []byte, state, hold, attempt, age, left int64, same bool) {
 		raw := rawRow{token: token, fingerprint: fingerprint, answer: answer, state: state, hold: hold, attempt: attempt, age: age, left: left}
