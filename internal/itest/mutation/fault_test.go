@@ -23,7 +23,8 @@ type fault struct {
 
 // table is what is wrong with one part of the library, and the package whose tests must notice.
 type table struct {
-	module, pkg string // the package, in its module's folder
+	module, pkg string   // the package, in its module's folder
+	flags       []string // of its tests
 	faults      []fault
 }
 

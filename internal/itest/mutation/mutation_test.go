@@ -69,7 +69,10 @@ func (tab table) tests() (all []string) {
 }
 
 // build is the test binary of a table, in which all its faults sleep.
-type build struct{ binary, dir string }
+type build struct {
+	binary, dir string
+	flags       []string
+}
 
 // build makes the binary. Its tests are not vetted, which ./test does, and nobody debugs them.
 func (tab table) build(t *testing.T) build {
@@ -78,7 +81,7 @@ func (tab table) build(t *testing.T) build {
 	require.NoError(t, err)
 	index, err := o.index()
 	require.NoError(t, err)
-	b := build{binary: filepath.Join(o.dir, "faulty.test"), dir: filepath.Join(root, tab.module, tab.pkg)}
+	b := build{binary: filepath.Join(o.dir, "faulty.test"), dir: filepath.Join(root, tab.module, tab.pkg), flags: tab.flags}
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", index, "-o", b.binary, "./"+tab.pkg)
 	cmd.Dir = filepath.Join(root, tab.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
@@ -161,7 +164,8 @@ func (b build) run(t *testing.T, awake string, tests []string) result {
 	tally.runs.Add(1)
 	ctx, cancel := context.WithTimeout(t.Context(), patience+10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, b.binary, "-test.v", "-test.timeout="+patience.String(), "-test.run="+pattern(tests))
+	flags := append([]string{"-test.v", "-test.timeout=" + patience.String(), "-test.run=" + pattern(tests)}, b.flags...)
+	cmd := exec.CommandContext(ctx, b.binary, flags...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), chosen+"="+awake)
 	out, err := cmd.CombinedOutput()
