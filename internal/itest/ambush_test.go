@@ -15,21 +15,28 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
+// killsAtRandom is how many processes are killed at random times on each backend, in a run that nothing multiplies.
+const killsAtRandom = 120
+
 func TestAProcessKilledAtAnyTimeLeavesNothingWrong(t *testing.T) {
 	t.Parallel()
 	eachSystem(t, func(t *testing.T, sys system) {
 		for i, guarantee := range sys.guarantees() {
 			t.Run(guarantee.String(), func(t *testing.T) {
 				t.Parallel()
+				mine := rounds(i, each(killsAtRandom, len(sys.guarantees())))
 				a := newAmbush(t, sys, guarantee)
-				for _, round := range rounds(i, 20) {
-					a.strike(t, round)
+				for group := range slices.Chunk(mine, ambushed) {
+					a.strike(t, group)
 				}
 				a.audit(t)
 			})
 		}
 	})
 }
+
+// ambushed is how many children work side by side, and are killed.
+const ambushed = 2
 
 // ambush kills children that make calls, while another process, this one, has the storage open too.
 type ambush struct {
@@ -46,42 +53,66 @@ func newAmbush(t *testing.T, sys system, guarantee idem.Guarantee) *ambush {
 	t.Helper()
 	a := &ambush{guarantee: guarantee, st: newStorage(t, sys), effects: map[int]int{}}
 	a.witness = a.st.worker(t)
-	for round := range 2 { // the second shows how long it takes
-		p := a.st.start(t)
-		orders, keys := a.batch(fmt.Sprint("clocked-", round))
-		began := time.Now()
-		p.send(orders...)
-		p.outcomes(len(orders))
-		a.span = time.Since(began)
+	children := a.st.crowd(t, ambushed)
+	names := make([]int, ambushed)
+	for i := range names {
+		names[i] = i
+	}
+	began := time.Now()
+	batches := a.send("clocked", children, names)
+	for i, p := range children {
+		p.outcomes(len(batches[i]))
+	}
+	a.span = time.Since(began) // of children as fresh as those that are killed
+	a.settle(t, children, batches, time.Now())
+	for _, p := range children {
 		p.end()
-		a.settle(t, p.told(keys), keys, time.Now())
 	}
 	return a
 }
 
-// batch is what a child is killed at: calls with four keys, two of which have two callers.
-func (a *ambush) batch(name string) (orders []order, keys map[int]idem.Key) {
-	keys = map[int]idem.Key{}
-	for i, k := range []int{0, 1, 2, 3, 0, 1} {
-		number := i + 1
-		keys[number] = idem.Key(fmt.Sprintf("%s-%d", name, k))
-		orders = append(orders, order{Call: number, Guarantee: a.guarantee, Key: keys[number]})
+// batch is what a child is killed at: the keys of its calls, by their numbers. Two of four keys have two callers.
+type batch map[int]idem.Key
+
+// send gives each child a batch of its own.
+func (a *ambush) send(name string, children []*process, rounds []int) []batch {
+	all := make([]batch, len(children))
+	for i, p := range children {
+		p.heard = nil
+		all[i] = batch{}
+		var orders []order
+		for j, k := range []int{0, 1, 2, 3, 0, 1} {
+			key := idem.Key(fmt.Sprintf("%s-%d-%d", name, rounds[i], k))
+			all[i][j+1] = key
+			orders = append(orders, order{Call: j + 1, Guarantee: a.guarantee, Key: key})
+		}
+		p.send(orders...)
 	}
-	return orders, keys
+	return all
 }
 
-// strike kills a child at some time while it is at a batch.
-func (a *ambush) strike(t *testing.T, round int) {
+// strike kills children, each at some time while it is at a batch.
+func (a *ambush) strike(t *testing.T, group []int) {
 	t.Helper()
-	p := a.st.start(t)
-	orders, keys := a.batch(fmt.Sprint("round-", round))
-	p.send(orders...)
-	<-time.After(rand.N(a.span)) // nothing to wait for: any moment will do
-	p.kill()
-	lost := time.Now()
-	tally.ambushes.Add(1)
-	tally.cut.Add(int64(len(orders)) - int64(countOver(p.heard)))
-	a.settle(t, p.told(keys), keys, lost)
+	children := a.st.crowd(t, len(group))
+	batches := a.send("round", children, group)
+	errs := make([]error, len(group))
+	var killers sync.WaitGroup
+	for i, p := range children {
+		killers.Go(func() {
+			<-time.After(rand.N(a.span)) // nothing to wait for: any moment will do
+			errs[i] = p.cmd.Process.Kill()
+		})
+	}
+	killers.Wait()
+	toll := tally.on(a.st.sys.name)
+	for i, p := range children {
+		require.NoError(t, errs[i])
+		p.bury()
+		toll.ambushes.Add(1)
+		toll.cut.Add(int64(len(batches[i])) - int64(countOver(p.heard)))
+	}
+	a.settle(t, children, batches, time.Now())
 }
 
 func countOver(heard []report) (n int) {
@@ -93,29 +124,27 @@ func countOver(heard []report) (n int) {
 	return n
 }
 
-// settle has two clients finish every key and checks what each key came to. told is what calls were told before they
-// were lost.
-func (a *ambush) settle(t *testing.T, told map[idem.Key][]string, keys map[int]idem.Key, lost time.Time) {
+// settle has two clients finish every key, and holds what each key came to against what the children's calls were told.
+func (a *ambush) settle(t *testing.T, children []*process, batches []batch, lost time.Time) {
 	t.Helper()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	failed := map[idem.Key][]error{}
-	distinct := slices.Compact(slices.Sorted(maps.Values(keys)))
-	for _, key := range slices.Concat(distinct, distinct) {
-		wg.Go(func() {
-			res, err := a.witness.finish(t.Context(), call{guarantee: a.guarantee, key: key}, lost)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed[key] = append(failed[key], err)
-				return
-			}
-			told[key] = append(told[key], res.Value.Run)
-		})
+	told, failed := map[idem.Key][]string{}, map[idem.Key][]error{}
+	var calls []call
+	for i, p := range children {
+		maps.Copy(told, p.told(batches[i]))
+		for _, key := range slices.Compact(slices.Sorted(maps.Values(batches[i]))) {
+			c := call{guarantee: a.guarantee, key: key}
+			calls = append(calls, c, c)
+		}
 	}
-	wg.Wait()
-	for _, key := range distinct {
-		a.check(t, call{guarantee: a.guarantee, key: key}, told[key], failed[key])
+	for i, e := range a.witness.finishAll(t.Context(), calls, lost) {
+		if key := calls[i].key; e.err != nil {
+			failed[key] = append(failed[key], e.err)
+		} else {
+			told[key] = append(told[key], e.res.Value.Run)
+		}
+	}
+	for i := 0; i < len(calls); i += 2 {
+		a.check(t, calls[i], told[calls[i].key], failed[calls[i].key])
 	}
 }
 

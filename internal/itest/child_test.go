@@ -16,7 +16,7 @@ import (
 // childEnv in the environment makes the test binary a child.
 const childEnv = "IDEM_ITEST_CHILD"
 
-// order is a line that a child reads. One of Open, Call and GoOn says what to do.
+// order is a line that a child reads. One of Open, Call, GoOn and Renewals says what to do.
 type order struct {
 	Open   string `json:",omitempty"` // the URL of the storage to open, in place of the one that is open
 	System string `json:",omitempty"` // with Open: the name of the backend
@@ -30,12 +30,16 @@ type order struct {
 	Stop      point `json:",omitempty"` // where the call stops until GoOn
 
 	GoOn int `json:",omitempty"` // the number of the call that may go on
+
+	Renewals bool `json:",omitempty"` // may be sent again, or not: the other of the two than before
 }
 
 // report is a line that a child writes.
 type report struct {
 	Up     bool `json:",omitempty"` // the child is there
 	Opened bool `json:",omitempty"` // the storage is open
+
+	Still bool `json:",omitempty"` // no renewal is under way, and none will be
 
 	Call int       `json:",omitempty"` // the call that this is about
 	At   point     `json:",omitempty"` // it has stopped
@@ -51,6 +55,7 @@ type report struct {
 // child is a process that works for its parent.
 type child struct {
 	worker *worker
+	still  bool // it sends no renewals
 
 	mu    sync.Mutex
 	out   *json.Encoder
@@ -85,6 +90,8 @@ func (c *child) obey(in *json.Decoder) error {
 			err = c.open(ctx, o)
 		case o.GoOn != 0:
 			err = c.goOn(o.GoOn)
+		case o.Renewals:
+			c.toggleRenewals()
 		default:
 			c.begin(ctx, o)
 		}
@@ -157,6 +164,15 @@ func (c *child) goOn(number int) error {
 	delete(c.stops, number)
 	close(s.goOn)
 	return nil
+}
+
+func (c *child) toggleRenewals() {
+	if c.still = !c.still; !c.still {
+		renewing.Unlock()
+		return
+	}
+	renewing.Lock()
+	c.say(report{Still: true})
 }
 
 // end lets go what is stopped, waits for it and closes the storage.

@@ -95,11 +95,7 @@ func inFourProcesses(t *testing.T, callers, times int) {
 			t.Run(guarantee.String(), func(t *testing.T) {
 				t.Parallel()
 				st := newStorage(t, sys).calm()
-				var crowd []*process
-				for range 4 {
-					crowd = append(crowd, st.start(t))
-				}
-				w := st.worker(t)
+				crowd, w := st.crowd(t, 4), st.worker(t)
 				for _, round := range rounds(i, times) {
 					o := order{Guarantee: guarantee, Key: idem.Key(fmt.Sprint("key-", round)), Wait: patience * time.Duration(round%2)}
 					crossing(t, crowd, callers, o)

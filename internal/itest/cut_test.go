@@ -167,14 +167,7 @@ func isCommit(r proxy.Request) bool { return r.Is("COMMIT") }
 func (f *far) loseCommit(t *testing.T, s story, lost, fault proxy.Fault, key idem.Key) (o telling, met []proxy.Request) {
 	t.Helper()
 	commit := f.proxy.Inject(lost)
-	fault.On = func(r proxy.Request) bool {
-		select {
-		case <-commit.Hit():
-			return r.Kind == proxy.Statement
-		default:
-			return false
-		}
-	}
+	fault.On = statementAfter(commit)
 	second := f.proxy.Inject(fault)
 	o = f.tell(t.Context(), s, key)
 	commit.Remove()
@@ -185,6 +178,18 @@ func (f *far) loseCommit(t *testing.T, s story, lost, fault proxy.Fault, key ide
 		tally.network(fault)
 	}
 	return o, met
+}
+
+// statementAfter returns a condition for whatever is asked once a fault has happened.
+func statementAfter(i *proxy.Injection) func(proxy.Request) bool {
+	return func(r proxy.Request) bool {
+		select {
+		case <-i.Hit():
+			return r.Kind == proxy.Statement
+		default:
+			return false
+		}
+	}
 }
 
 func summary(text string) string {

@@ -23,6 +23,12 @@
 // Package redisserver starts Redis servers, Clusters and groups under Sentinels of a test's own, which it may kill. What
 // needs no more than a server's answers uses the one that IDEM_TEST_REDIS names.
 //
+// # Servers and clocks
+//
+// Package sqlserver does the same for PostgreSQL and MariaDB, with durable settings, and package wallclock gives any of
+// them a clock that jumps. A load is callers at work meanwhile, two for each key, whose every answer is asked for again
+// afterwards.
+//
 // # Deadlines
 //
 // That a killed attempt blocks its key for no more than its lease and a second is checked as it is promised. What the
@@ -31,8 +37,8 @@
 // # Counts
 //
 // IDEM_TEST_TIMES multiplies how many kills, stops and rounds there are, and -short divides them by ten. The last lines
-// say how many there were, as package proof has it, and ./test adds up those of all packages. CONTRIBUTING.md has the
-// commands of the long runs.
+// say how many there were on each backend, as package proof has it, and ./test adds up those of all packages. A kill at a named
+// point is an attempt's; several attempts share a process. CONTRIBUTING.md has the commands of the long runs.
 //
 // What concerns backend/sql alone, its suites and the traps of each database and driver, is in the package sqltest, and what
 // several clients of one record are told, whatever happens on the way, in the package histories.

@@ -2,6 +2,7 @@ package itest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,15 +12,20 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// fates are what becomes of a key whose first attempt is killed at a point: how many effects it has in the end, and
+// killsAtPoints is how many attempts are killed at named points on each backend, in a run that nothing multiplies.
+const killsAtPoints = 384
+
+// fate is what becomes of a key whose first attempt is killed at a point: how many effects it has in the end, and
 // whether the outcome is unknown. The first attempt's effect in a transaction that did not commit is none.
-var fates = []struct {
+type fate struct {
 	guarantee idem.Guarantee
 	point     point
 	effects   int
 	unknown   bool
 	replayed  bool // the first attempt's answer is there
-}{
+}
+
+var fates = []fate{
 	{guarantee: idem.Rerun, point: afterClaim, effects: 1},
 	{guarantee: idem.Rerun, point: beforeEffect, effects: 1},
 	{guarantee: idem.Rerun, point: afterEffect, effects: 2},
@@ -41,41 +47,78 @@ var fates = []struct {
 func TestAKilledAttemptEndsAsItsGuaranteeSays(t *testing.T) {
 	t.Parallel()
 	eachSystem(t, func(t *testing.T, sys system) {
-		for i, fate := range fates {
-			mine := rounds(i, 5)
-			if len(mine) == 0 || fate.guarantee == idem.Tx && !sys.transacts {
+		possible := slices.DeleteFunc(slices.Clone(fates), func(f fate) bool { return !sys.gives(f.guarantee) })
+		for i, f := range possible {
+			mine := rounds(i, each(killsAtPoints, len(possible)))
+			if len(mine) == 0 {
 				continue
 			}
-			t.Run(fmt.Sprintf("%v, %s", fate.guarantee, fate.point), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v, %s", f.guarantee, f.point), func(t *testing.T) {
 				t.Parallel()
 				st := newStorage(t, sys)
-				for _, round := range mine {
-					c := call{guarantee: fate.guarantee, key: idem.Key(fmt.Sprint("key-", round))}
-					victim := st.start(t)
-					victim.send(order{Call: 1, Guarantee: c.guarantee, Key: c.key, Stop: fate.point})
-					dead := victim.arrival(1)
-					victim.kill()
-					lost := time.Now()
-					tally.kills.Add(1)
-
-					// Nobody has the storage open now: whoever comes has to clear up first.
-					w := st.worker(t)
-					res, err := w.finish(t.Context(), c, lost)
-					if fate.unknown {
-						require.ErrorIs(t, err, idem.ErrUnknownOutcome)
-						require.Equal(t, backend.Unknown, w.state(t, c))
-					} else {
-						require.NoError(t, err)
-						require.Equal(t, fate.replayed, res.Replayed)
-						require.Equal(t, fate.replayed, len(dead.Own) == 1 && dead.Own[0] == res.Value.Run)
-						w.requireReplay(t, c, res.Value)
-					}
-					require.Len(t, w.effectsOf(t, c), fate.effects)
-					require.NoError(t, w.close())
+				for group := range slices.Chunk(mine, sys.abreast(f.guarantee)) {
+					f.strike(t, st, group)
 				}
 			})
 		}
 	})
+}
+
+// callsEach is how many calls are stopped in one process, where that can be.
+const callsEach = 4
+
+// strike has calls stop at the point, and kills their processes.
+func (f fate) strike(t *testing.T, st storage, group []int) {
+	t.Helper()
+	var calls []call
+	var orders [][]order // of each process
+	for i, round := range group {
+		c := call{guarantee: f.guarantee, key: idem.Key(fmt.Sprint("key-", round))}
+		if calls = append(calls, c); i%callsEach == 0 {
+			orders = append(orders, nil)
+		}
+		last := len(orders) - 1
+		orders[last] = append(orders[last], order{Call: i + 1, Guarantee: c.guarantee, Key: c.key, Stop: f.point})
+	}
+	victims, dead := st.crowd(t, len(orders)), make([]report, len(calls))
+	for i, p := range victims {
+		p.send(orders[i]...)
+	}
+	for i, p := range victims {
+		for range orders[i] {
+			r := p.arrives()
+			dead[r.Call-1] = r
+		}
+	}
+	for _, p := range victims {
+		p.kill()
+	}
+	lost := time.Now()
+	toll := tally.on(st.sys.name)
+	toll.victims.Add(int64(len(victims)))
+	toll.kills.Add(int64(len(calls)))
+
+	// Nobody has the storage open now: whoever comes has to clear up first.
+	w := st.worker(t)
+	for i, e := range w.finishAll(t.Context(), calls, lost) {
+		f.check(t, w, calls[i], dead[i], e)
+	}
+	require.NoError(t, w.close())
+}
+
+// check judges what the call of a dead process came to.
+func (f fate) check(t *testing.T, w *worker, c call, dead report, e end) {
+	t.Helper()
+	if f.unknown {
+		require.ErrorIs(t, e.err, idem.ErrUnknownOutcome)
+		require.Equal(t, backend.Unknown, w.state(t, c))
+	} else {
+		require.NoError(t, e.err)
+		require.Equal(t, f.replayed, e.res.Replayed)
+		require.Equal(t, f.replayed, len(dead.Own) == 1 && dead.Own[0] == e.res.Value.Run)
+		w.requireReplay(t, c, e.res.Value)
+	}
+	require.Len(t, w.effectsOf(t, c), f.effects)
 }
 
 // state is that of the record of a call.

@@ -8,7 +8,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/idem-go/idem/internal/itest/proof"
-	"github.com/idem-go/idem/internal/itest/proxy"
 )
 
 func TestMain(m *testing.M) {
@@ -34,32 +33,6 @@ func (m clocked) Run() int {
 	return m.M.Run()
 }
 
-// tally counts what was done to processes and to the network.
-var tally = counts{
-	kills:    proof.Of("kills at a named point"),
-	ambushes: proof.Of("kills at a random time"),
-	cut:      proof.Of("calls that a kill cut off"),
-	stops:    proof.Of("stops past a lease"),
-	rounds:   proof.Of("rounds of many callers with one key"),
-	faults:   proof.Of("faults of the network"),
-	lost:     proof.Of("acknowledgements lost after the fact"),
-}
-
-type counts struct {
-	kills, ambushes, cut, stops, rounds *proof.Count
-
-	faults *proof.Count
-	lost   *proof.Count // answers of a server that a fault swallowed after it had carried out what was asked
-}
-
-// network counts a fault of the network.
-func (c *counts) network(f proxy.Fault) {
-	c.faults.Add(1)
-	if f.At == proxy.Answered {
-		c.lost.Add(1)
-	}
-}
-
 // rounds returns the rounds of the i-th row of a table whose rows have n rounds each: n times IDEM_TEST_TIMES, or of all
 // rows' rounds every tenth under -short.
 func rounds(i, n int) []int {
@@ -72,3 +45,6 @@ func rounds(i, n int) []int {
 	}
 	return mine
 }
+
+// each is how many rounds each of so many rows needs for n of them in all.
+func each(n, rows int) int { return (n + rows - 1) / rows }

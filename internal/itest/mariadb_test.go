@@ -22,6 +22,7 @@ var mariadbSystem = system{
 	name:      "mariadb",
 	transacts: true,
 	blind:     true,
+	early:     true,
 	fresh:     freshMariaDB,
 	open: func(ctx context.Context, at string) (*site, error) {
 		return openServer(ctx, at, func() (*sqlx.DB, error) { return besideMariaDB(at) }, sqlx.QUESTION)
@@ -57,6 +58,12 @@ func freshMariaDB(t *testing.T) string {
 	if server == "" {
 		t.Skip("IDEM_TEST_MYSQL names no server; ./test starts one")
 	}
+	return freshOnMariaDB(t, server)
+}
+
+// freshOnMariaDB is freshMariaDB on another server.
+func freshOnMariaDB(t *testing.T, server string) string {
+	t.Helper()
 	at, err := url.Parse(server)
 	require.NoError(t, err)
 	at.Path = "/"

@@ -2,6 +2,7 @@ package itest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,14 +12,19 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// pauses are where a process is stopped for longer than its lease.
-var pauses = []struct {
+// stops is how many processes are stopped on each backend, in a run that nothing multiplies.
+const stops = 104
+
+// pause is where a process is stopped for longer than its lease.
+type pause struct {
 	guarantee idem.Guarantee
 	point     point
 	obedient  bool // fn ends with its context
 	alone     bool // nobody comes while it is stopped
 	overtaken bool // who comes still runs when it goes on
-}{
+}
+
+var pauses = []pause{
 	{guarantee: idem.Rerun, point: afterClaim},
 	{guarantee: idem.Rerun, point: beforeEffect},
 	{guarantee: idem.Rerun, point: beforeEffect, obedient: true},
@@ -40,38 +46,57 @@ var pauses = []struct {
 func TestAnAttemptThatWasPausedPastItsLeaseNeverTellsAnAnswerOfItsOwn(t *testing.T) {
 	t.Parallel()
 	eachSystem(t, func(t *testing.T, sys system) {
-		for i, pause := range pauses {
-			mine := rounds(i, 1)
-			if len(mine) == 0 || pause.guarantee == idem.Tx && !sys.transacts {
+		st := newStorage(t, sys)
+		w, crew := st.hasty(lease).worker(t), st.crowd(t, 8)
+		possible := slices.DeleteFunc(slices.Clone(pauses), func(p pause) bool { return !sys.gives(p.guarantee) })
+		for i, p := range possible {
+			mine := rounds(i, each(stops, len(possible)))
+			if len(mine) == 0 {
 				continue
 			}
-			name := fmt.Sprintf("%v, %s, obedient %v, alone %v, overtaken %v", pause.guarantee, pause.point, pause.obedient, pause.alone, pause.overtaken)
+			name := fmt.Sprintf("%v, %s, obedient %v, alone %v, overtaken %v", p.guarantee, p.point, p.obedient, p.alone, p.overtaken)
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				st := newStorage(t, sys)
-				w := st.hasty(lease).worker(t)
-				for _, round := range mine {
-					c := call{guarantee: pause.guarantee, key: idem.Key(fmt.Sprint("key-", round))}
-					p := st.start(t)
-					p.send(order{Call: 1, Guarantee: c.guarantee, Key: c.key, Stop: pause.point, Obedient: pause.obedient})
-					p.arrival(1)
-					p.pause()
-					tally.stops.Add(1)
-					if pause.overtaken {
-						w.overtake(t, c, p)
-						continue
-					}
-					m := w.whilePaused(t, c, pause.alone)
-					p.resume()
-					if !pause.obedient {
-						p.send(order{GoOn: 1})
-					}
-					w.requireTruth(t, c, m, p.outcome(1))
-					p.end()
+				for group := range slices.Chunk(mine, min(len(crew), sys.abreast(p.guarantee))) {
+					p.strike(t, w, crew[:len(group)], sys.single, fmt.Sprint("row ", i), group)
+					tally.on(sys.name).stops.Add(int64(len(group)))
 				}
 			})
 		}
+		for _, child := range crew {
+			child.t = t
+			child.end()
+		}
 	})
+}
+
+// strike has processes stop at the point, each in a call of its own, for longer than a lease.
+func (p pause) strike(t *testing.T, w *worker, crew []*process, single bool, name string, group []int) {
+	t.Helper()
+	calls := make([]call, len(group))
+	for i, child := range crew {
+		child.t = t
+		calls[i] = call{guarantee: p.guarantee, key: idem.Key(fmt.Sprintf("%s, key %d", name, group[i]))}
+		child.send(order{Call: 1, Guarantee: p.guarantee, Key: calls[i].key, Stop: p.point, Obedient: p.obedient})
+		child.arrival(1)
+		if single {
+			child.holdStill()
+		}
+		child.pause()
+	}
+	if p.overtaken {
+		for i, child := range crew {
+			w.overtake(t, calls[i], child)
+		}
+		return
+	}
+	for i, m := range w.whilePaused(t, p, calls) {
+		child := crew[i]
+		child.resume()
+		if !p.obedient {
+			child.send(order{GoOn: 1})
+		}
+		w.requireTruth(t, calls[i], m, child.outcome(1))
+	}
 }
 
 // meanwhile is what a client was told while the first attempt was paused. The zero value: nothing.
@@ -80,29 +105,39 @@ type meanwhile struct {
 	unknown bool   // that the outcome is unknown
 }
 
-// whilePaused lets the lease of the first attempt run out and, unless nobody comes, has a client finish the same call.
-func (w *worker) whilePaused(t *testing.T, c call, alone bool) meanwhile {
+// whilePaused lets the leases of the first attempts run out and, unless nobody comes, has clients finish the same calls.
+func (w *worker) whilePaused(t *testing.T, p pause, calls []call) []meanwhile {
 	t.Helper()
-	paused := time.Now()
+	all := make([]meanwhile, len(calls))
 	switch {
-	case c.guarantee == idem.Tx:
-		w.requireRefusals(t, c)
-		return meanwhile{}
-	case alone:
-		require.Eventually(t, func() bool {
-			rec, err := w.guards[c.guarantee].Lookup(t.Context(), c.key, owner)
-			return err == nil && rec.State == backend.Pending && rec.LeaseLeft < 0
-		}, patience, lease/20)
-		return meanwhile{}
+	case p.guarantee == idem.Tx:
+		w.requireRefusals(t, calls)
+	case p.alone:
+		for _, c := range calls {
+			w.requireLapse(t, c)
+		}
+	default:
+		for i, e := range w.finishAll(t.Context(), calls, time.Now()) {
+			if p.guarantee == idem.Hold {
+				require.ErrorIs(t, e.err, idem.ErrUnknownOutcome)
+				all[i].unknown = true
+				continue
+			}
+			require.NoError(t, e.err)
+			require.False(t, e.res.Replayed)
+			all[i].told = e.res.Value.Run
+		}
 	}
-	res, err := w.finish(t.Context(), c, paused)
-	if c.guarantee == idem.Hold {
-		require.ErrorIs(t, err, idem.ErrUnknownOutcome)
-		return meanwhile{unknown: true}
-	}
-	require.NoError(t, err)
-	require.False(t, res.Replayed)
-	return meanwhile{told: res.Value.Run}
+	return all
+}
+
+// requireLapse waits until the lease of a call is over, which nobody takes over.
+func (w *worker) requireLapse(t *testing.T, c call) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		rec, err := w.guards[c.guarantee].Lookup(t.Context(), c.key, owner)
+		return err == nil && rec.State == backend.Pending && rec.LeaseLeft < 0
+	}, patience, lease/20)
 }
 
 // overtake takes the call over, and the paused attempt goes on while the new one runs: the record is claimed again, but
@@ -127,7 +162,6 @@ func (w *worker) overtake(t *testing.T, c call, p *process) {
 	p.send(order{GoOn: 1})
 	stale := p.outcome(1)
 	require.Equal(t, idem.CodeLeaseLost, stale.Code, "%+v", stale)
-	p.end()
 	close(goOn)
 	require.NoError(t, <-over)
 	require.False(t, res.Replayed)
@@ -136,11 +170,13 @@ func (w *worker) overtake(t *testing.T, c call, p *process) {
 }
 
 // requireRefusals asks for longer than a lease: an open transaction has none, so that nobody may take it over.
-func (w *worker) requireRefusals(t *testing.T, c call) {
+func (w *worker) requireRefusals(t *testing.T, calls []call) {
 	t.Helper()
 	for since := time.Now(); time.Since(since) <= lease; {
-		_, err := w.do(t.Context(), c)
-		require.Contains(t, []idem.Code{idem.CodeInFlight, idem.CodeUnavailable}, idem.CodeOf(err))
+		for _, c := range calls {
+			_, err := w.do(t.Context(), c)
+			require.Contains(t, []idem.Code{idem.CodeInFlight, idem.CodeUnavailable}, idem.CodeOf(err))
+		}
 	}
 }
 

@@ -68,6 +68,15 @@ func stage[Tx any](store backend.Store) backend.Store {
 
 type staged struct{ backend.Store }
 
+// renewing is locked while no renewal may be under way.
+var renewing sync.RWMutex
+
+func (s staged) Renew(ctx context.Context, id backend.ID, token backend.Token, r backend.Renewal) (backend.Grant, error) {
+	renewing.RLock()
+	defer renewing.RUnlock()
+	return s.Store.Renew(ctx, id, token, r)
+}
+
 func (s staged) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
 	g, err := s.Store.Begin(ctx, c)
 	if err == nil && g.Verdict == backend.Claimed {

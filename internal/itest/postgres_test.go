@@ -34,6 +34,12 @@ func freshPostgres(t *testing.T) string {
 	if server == "" {
 		t.Skip("IDEM_TEST_POSTGRES names no server; ./test starts one")
 	}
+	return freshOnPostgres(t, server)
+}
+
+// freshOnPostgres is freshPostgres on another server.
+func freshOnPostgres(t *testing.T, server string) string {
+	t.Helper()
 	admin, err := sqlx.Open("pgx", server)
 	require.NoError(t, err)
 	name := freshName()

@@ -27,11 +27,20 @@ type process struct {
 	stderr  bytes.Buffer
 	reports chan report // closed when the child is gone and has been heard to the end
 	heard   []report    // all so far
+	still   bool        // it sends no renewals
 	reap    func() error
 }
 
 // start starts a child and waits until it is up. It is dead and reaped when the test ends.
 func start(t *testing.T) *process {
+	t.Helper()
+	p := launch(t)
+	p.hear(func(r report) bool { return r.Up })
+	return p
+}
+
+// launch starts a child, which can be given orders before it is up.
+func launch(t *testing.T) *process {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -46,17 +55,27 @@ func start(t *testing.T) *process {
 	p.reap = sync.OnceValue(p.cmd.Wait)
 	go p.listen(json.NewDecoder(stdout))
 	t.Cleanup(p.discard)
-	p.hear(func(r report) bool { return r.Up })
 	return p
 }
 
 // start starts a child that has opened the storage.
 func (st storage) start(t *testing.T) *process {
 	t.Helper()
-	p := start(t)
-	p.open(st)
-	p.hear(func(r report) bool { return r.Opened })
-	return p
+	return st.crowd(t, 1)[0]
+}
+
+// crowd starts children side by side that have opened the storage.
+func (st storage) crowd(t *testing.T, n int) []*process {
+	t.Helper()
+	all := make([]*process, n)
+	for i := range all {
+		all[i] = launch(t)
+		all[i].open(st)
+	}
+	for _, p := range all {
+		p.hear(func(r report) bool { return r.Opened })
+	}
+	return all
 }
 
 func (p *process) listen(out *json.Decoder) {
@@ -118,6 +137,15 @@ func (p *process) arrival(number int) report {
 	})
 }
 
+// arrives waits until any call has stopped at its point.
+func (p *process) arrives() report {
+	p.t.Helper()
+	return p.hear(func(r report) bool {
+		require.False(p.t, r.Over, "a call came by no point: %+v", r)
+		return r.At != ""
+	})
+}
+
 // outcome waits until a call is over.
 func (p *process) outcome(number int) report {
 	p.t.Helper()
@@ -138,14 +166,37 @@ func (p *process) outcomes(n int) []report {
 func (p *process) kill() {
 	p.t.Helper()
 	p.signal(syscall.SIGKILL)
+	p.bury()
+}
+
+// bury hears what a child that was killed had said before, and reaps it.
+func (p *process) bury() {
+	p.t.Helper()
 	p.drain()
 	_ = p.reap() // the status is the signal
 	require.False(p.t, p.cmd.ProcessState.Exited(), "the child exited by itself: %v: %s", p.cmd.ProcessState, &p.stderr)
 }
 
+// holdStill has the child send no renewals before it is stopped and goes on. In the middle of a write it would hold
+// SQLite's one lock for as long as it is stopped, and everybody up.
+func (p *process) holdStill() {
+	p.t.Helper()
+	p.send(order{Renewals: true})
+	p.hear(func(r report) bool { return r.Still })
+	p.still = true
+}
+
 // pause stops the whole child where it is; resume lets it go on.
-func (p *process) pause()  { p.t.Helper(); p.signal(syscall.SIGSTOP) }
-func (p *process) resume() { p.t.Helper(); p.signal(syscall.SIGCONT) }
+func (p *process) pause() { p.t.Helper(); p.signal(syscall.SIGSTOP) }
+
+func (p *process) resume() {
+	p.t.Helper()
+	p.signal(syscall.SIGCONT)
+	if p.still {
+		p.send(order{Renewals: true})
+		p.still = false
+	}
+}
 
 func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()

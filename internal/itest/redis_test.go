@@ -33,6 +33,12 @@ func freshRedis(t *testing.T) string {
 	if server == "" {
 		t.Skip("IDEM_TEST_REDIS names no server; ./test starts one")
 	}
+	return freshOnRedis(t, server)
+}
+
+// freshOnRedis is freshRedis on another server.
+func freshOnRedis(t *testing.T, server string) string {
+	t.Helper()
 	at, err := url.Parse(server)
 	require.NoError(t, err)
 	query := at.Query()
@@ -63,6 +69,7 @@ func besideRedis(at string) (client *redis.Client, prefix string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
+	o.MaxRetries = -1 // an effect that is sent twice would be two
 	return redis.NewClient(o), prefix, nil
 }
 
@@ -132,6 +139,16 @@ func (e redisEffects) of(ctx context.Context, key string) (runs []string, err er
 		}
 	}
 	return runs, err
+}
+
+func (e redisEffects) all(ctx context.Context) (map[string][]string, error) {
+	entries, err := e.on.LRange(ctx, e.list, 0, -1).Result()
+	had := map[string][]string{}
+	for _, entry := range entries {
+		key, run, _ := strings.Cut(entry, "\n")
+		had[key] = append(had[key], run)
+	}
+	return had, err
 }
 
 func (e redisEffects) count(ctx context.Context) (int, error) {

@@ -50,7 +50,7 @@ func TestAnAnswerOutlastsAServerThatIsAway(t *testing.T) {
 					f.proxy.Admit()
 				}
 			})))
-			s.within = func() {
+			s.within = func(context.Context) {
 				f.proxy.Refuse()
 				f.proxy.CutAll()
 			}
@@ -81,7 +81,7 @@ func TestAFaultAtARenewal(t *testing.T) {
 			fault.Skip = 1 // the claim
 			first := f.proxy.Inject(fault)
 			second := f.proxy.Inject(proxy.Fault{Skip: 1, At: proxy.Answered, Do: proxy.Stall})
-			s.within = func() {
+			s.within = func(context.Context) {
 				<-first.Hit()
 				<-second.Hit() // another renewal has arrived
 				second.Release()

@@ -23,6 +23,7 @@ import (
 var sqliteSystem = system{
 	name:      "sqlite",
 	transacts: true,
+	single:    true,
 	fresh: func(t *testing.T) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "records.db")
 	},
@@ -116,6 +117,16 @@ func (e sqlEffects) add(ctx context.Context, key, run string) error {
 func (e sqlEffects) of(ctx context.Context, key string) (runs []string, err error) {
 	err = sqlx.SelectContext(ctx, e.on, &runs, sqlx.Rebind(e.bind, `SELECT run FROM effects WHERE record = ?`), key)
 	return runs, err
+}
+
+func (e sqlEffects) all(ctx context.Context) (map[string][]string, error) {
+	var rows []struct{ Record, Run string }
+	err := sqlx.SelectContext(ctx, e.on, &rows, `SELECT record, run FROM effects`)
+	had := map[string][]string{}
+	for _, row := range rows {
+		had[row.Record] = append(had[row.Record], row.Run)
+	}
+	return had, err
 }
 
 func (e sqlEffects) count(ctx context.Context) (n int, err error) {

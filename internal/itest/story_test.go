@@ -20,11 +20,11 @@ import (
 type story struct {
 	name      string
 	guarantee idem.Guarantee
-	stored    bool              // the answer has been stored before
-	idle      bool              // fn has no effect
-	within    func()            // nil, or what fn does between its effect and its answer
-	fails     func(error) error // nil, or how fn marks the error that it ends in
-	state     backend.State     // of the record afterwards
+	stored    bool                  // the answer has been stored before
+	idle      bool                  // fn has no effect
+	within    func(context.Context) // nil, or what fn does between its effect and its answer
+	fails     func(error) error     // nil, or how fn marks the error that it ends in
+	state     backend.State         // of the record afterwards
 }
 
 var errGateway = errors.New("the gateway says no")
@@ -73,7 +73,7 @@ func (f *far) tell(ctx context.Context, s story, key idem.Key) telling {
 			}
 		}
 		if s.within != nil {
-			s.within()
+			s.within(ctx)
 		}
 		if s.fails != nil {
 			return answer{}, s.fails(errGateway)

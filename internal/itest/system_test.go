@@ -22,6 +22,12 @@ type system struct {
 	// is told that it is in flight, and that it is a mismatch once the transaction has committed.
 	blind bool
 
+	// single says that an open transaction keeps every other writer waiting.
+	single bool
+
+	// early says that others see a commit before it is on disk: what a duplicate was told, a crash in that moment takes back.
+	early bool
+
 	// fresh names an empty storage that goes when the test ends.
 	fresh func(t *testing.T) (url string)
 
@@ -60,11 +66,23 @@ func eachSystem(t *testing.T, f func(t *testing.T, sys system)) {
 }
 
 // guarantees are those that the backend can give.
-func (sys system) guarantees() []idem.Guarantee {
-	if sys.transacts {
-		return []idem.Guarantee{idem.Rerun, idem.Hold, idem.Tx}
+func (sys system) guarantees() (all []idem.Guarantee) {
+	for _, gt := range []idem.Guarantee{idem.Rerun, idem.Hold, idem.Tx} {
+		if sys.gives(gt) {
+			all = append(all, gt)
+		}
 	}
-	return []idem.Guarantee{idem.Rerun, idem.Hold}
+	return all
+}
+
+func (sys system) gives(gt idem.Guarantee) bool { return gt != idem.Tx || sys.transacts }
+
+// abreast is how many calls may be stopped at a time.
+func (sys system) abreast(gt idem.Guarantee) int {
+	if gt == idem.Tx && sys.single {
+		return 1
+	}
+	return 12
 }
 
 // site is one process's access to a storage: idem's store, and beside it the effects that calls have in it.
@@ -86,6 +104,8 @@ type effects interface {
 	add(ctx context.Context, key, run string) error
 	// of returns the runs that had an effect for key.
 	of(ctx context.Context, key string) ([]string, error)
+	// all returns the runs of every key that had an effect.
+	all(ctx context.Context) (map[string][]string, error)
 	// count returns how many effects there are in all.
 	count(ctx context.Context) (int, error)
 }

@@ -110,7 +110,7 @@ func (w *worker) finish(ctx context.Context, c call, lost time.Time) (idem.Resul
 func (w *worker) finishIn(ctx context.Context, c call, lost time.Time, grace time.Duration) (idem.Result[answer], error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	again := time.NewTicker(5 * time.Millisecond)
+	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
 		res, err := w.do(ctx, c)
@@ -128,6 +128,23 @@ func (w *worker) finishIn(ctx context.Context, c call, lost time.Time, grace tim
 			return res, context.Cause(ctx)
 		}
 	}
+}
+
+// end is what finish returns.
+type end struct {
+	res idem.Result[answer]
+	err error
+}
+
+// finishAll is finish for calls that were all lost by then. Their clients come side by side.
+func (w *worker) finishAll(ctx context.Context, calls []call, lost time.Time) []end {
+	ends := make([]end, len(calls))
+	var clients sync.WaitGroup
+	for i, c := range calls {
+		clients.Go(func() { ends[i].res, ends[i].err = w.finish(ctx, c, lost) })
+	}
+	clients.Wait()
+	return ends
 }
 
 // record describes the record of a call, for whoever has to find out what went wrong.

@@ -2,7 +2,6 @@ package histories
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
@@ -12,13 +11,16 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"github.com/idem-go/idem/internal/itest/proof"
 )
 
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)   // histories are many and small
 	redis.SetLogger(silent{}) // refused connections are what is asked for
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
-		fmt.Print(tally.String())
+		tally.prove()
+		proof.Print(os.Stdout)
 		os.Exit(status)
 	}))
 }
@@ -40,9 +42,7 @@ func seed() (first uint64, named bool) {
 
 // rounds is n times IDEM_TEST_TIMES, or a tenth of that under -short.
 func rounds(n int) int {
-	if times, err := strconv.Atoi(strings.TrimSpace(os.Getenv("IDEM_TEST_TIMES"))); err == nil && times > 1 {
-		n *= times
-	}
+	n *= proof.Times()
 	if testing.Short() {
 		return max(1, n/10)
 	}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/idem-go/idem/backend"
+	"github.com/idem-go/idem/internal/itest/proof"
 )
 
 // tally counts what was checked, for the last lines.
@@ -17,7 +17,6 @@ type counts struct {
 	mu       sync.Mutex
 	backends map[string]*count
 	flaws    int // that were found out
-	latest   int // history that it took for one
 }
 
 // count is of one backend.
@@ -83,27 +82,25 @@ func (c *counts) of(name string, n *count) {
 	c.backends[name].plus(n)
 }
 
-// flaw counts a broken store that was found out by so many histories.
-func (c *counts) flaw(histories int) {
+// flaw counts a broken store that was found out.
+func (c *counts) flaw() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.flaws++
-	c.latest = max(c.latest, histories)
 }
 
-func (c *counts) String() string {
+// prove hands what was counted to the proof, at the end.
+func (c *counts) prove() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(c.backends)) {
 		n := c.backends[name]
-		fmt.Fprintf(&b, "histories: %d checked on %s, of %d operations, %d of them with an unknown outcome, %d faults of the network\n",
-			n.histories, name, n.ops, n.unknown, n.faults)
+		proof.Of(name + ": histories checked for linearizability").Add(int64(n.histories))
+		proof.Of(name + ": operations of those").Add(int64(n.ops))
+		proof.Of(name + ": operations of those with an unknown outcome").Add(int64(n.unknown))
+		proof.Of(name + ": faults of the network in those").Add(int64(n.faults))
 	}
-	if c.flaws > 0 {
-		fmt.Fprintf(&b, "histories: %d broken stores found out, the last one by history %d\n", c.flaws, c.latest)
-	}
-	return b.String()
+	proof.Of("broken stores found out by histories").Add(int64(c.flaws))
 }
 
 // missing are the classes that no history came upon.

@@ -11,33 +11,24 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/idem-go/idem/internal/itest/proof"
 )
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if tally.known.Load() > 0 {
-		fmt.Println(tally.String())
-	}
+	proof.Print(os.Stdout)
 	os.Exit(status)
 }
 
-// tally counts faults, for the last line.
-var tally counts
-
-type counts struct{ known, found, skipped, runs atomic.Int64 }
-
-func (c *counts) String() string {
-	s := fmt.Sprintf("mutation: %d of %d faults caught by the tests named for them, in %d runs", c.found.Load(), c.known.Load(), c.runs.Load())
-	if n := c.skipped.Load(); n > 0 {
-		s += fmt.Sprintf("; %d SKIPPED in part or as a whole, for want of a server", n)
-	}
-	return s
-}
+var (
+	caught  = proof.Of("faults put into the library caught by the tests named for them")
+	skipped = proof.Of("faults put into the library SKIPPED for want of a server")
+)
 
 func TestEveryFaultIsCaught(t *testing.T) {
 	t.Parallel()
@@ -47,7 +38,7 @@ func TestEveryFaultIsCaught(t *testing.T) {
 		}
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
-			tally.known.Add(int64(len(table.faults)))
+			caught.Expect(int64(len(table.faults)))
 			b := table.build(t)
 			sound := b.runs(t, "", table.tests())
 			for _, f := range table.faults {
@@ -110,10 +101,10 @@ func (b build) catch(t *testing.T, f fault, sound results) {
 		}
 	}
 	if len(missing) > 0 {
-		tally.skipped.Add(1)
+		skipped.Add(1)
 		t.Skipf("what would find it is skipped: %s", strings.Join(missing, "; "))
 	}
-	tally.found.Add(1)
+	caught.Add(1)
 }
 
 // results are what test processes said, by how deep in one another the tests stand that each was asked for.
@@ -161,7 +152,6 @@ const patience = 2 * time.Minute
 // run runs tests in a process of its own, with one fault awake or none.
 func (b build) run(t *testing.T, awake string, tests []string) result {
 	t.Helper()
-	tally.runs.Add(1)
 	ctx, cancel := context.WithTimeout(t.Context(), patience+10*time.Second)
 	defer cancel()
 	flags := append([]string{"-test.v", "-test.timeout=" + patience.String(), "-test.run=" + pattern(tests)}, b.flags...)

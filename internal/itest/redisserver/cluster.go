@@ -25,7 +25,7 @@ func StartCluster(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
 	for range 6 {
-		c.Nodes = append(c.Nodes, start(t, append([]string{
+		c.Nodes = append(c.Nodes, start(t, nil, append([]string{
 			"cluster-enabled yes",
 			"cluster-config-file nodes.conf",
 			"cluster-node-timeout 1000",

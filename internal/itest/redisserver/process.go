@@ -2,6 +2,7 @@ package redisserver
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 )
 
@@ -12,8 +13,9 @@ type process struct {
 	gone   chan struct{}
 }
 
-func startProcess(program string, args ...string) (*process, error) {
+func startProcess(program string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...), gone: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.SysProcAttr = attributes()
 	if err := p.cmd.Start(); err != nil {

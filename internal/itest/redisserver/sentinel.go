@@ -23,14 +23,14 @@ func StartGroup(t testing.TB, settings ...string) *Group {
 	t.Helper()
 	g := &Group{t: t, Name: "records"}
 	settings = append([]string{"repl-diskless-sync-delay 0"}, settings...)
-	master := start(t, settings)
+	master := start(t, nil, settings)
 	g.Nodes = append(g.Nodes, master)
 	for range 2 {
-		g.Nodes = append(g.Nodes, start(t, append([]string{fmt.Sprint("replicaof 127.0.0.1 ", master.port)}, settings...)))
+		g.Nodes = append(g.Nodes, start(t, nil, append([]string{fmt.Sprint("replicaof 127.0.0.1 ", master.port)}, settings...)))
 	}
 	eventually(t, "the replicas follow", func() bool { return follows(g.Nodes[1]) && follows(g.Nodes[2]) })
 	for range 3 {
-		g.Sentinels = append(g.Sentinels, start(t, []string{
+		g.Sentinels = append(g.Sentinels, start(t, nil, []string{
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", g.Name, master.port),
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1000", g.Name),
 			fmt.Sprintf("sentinel failover-timeout %s 5000", g.Name),

@@ -29,6 +29,7 @@ type Server struct {
 	t    testing.TB
 	dir  string
 	port int
+	env  []string // beside the test's own
 	args []string // after the file of settings
 
 	process *process // nil while it is down
@@ -39,13 +40,19 @@ type Server struct {
 // "appendonly yes". It returns once the server answers.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	return start(t, settings)
+	return start(t, nil, settings)
 }
 
-func start(t testing.TB, settings []string, args ...string) *Server {
+// StartIn is Start with more in the server's environment.
+func StartIn(t testing.TB, env []string, settings ...string) *Server {
+	t.Helper()
+	return start(t, env, settings)
+}
+
+func start(t testing.TB, env, settings []string, args ...string) *Server {
 	t.Helper()
 	binary(t)
-	s := &Server{t: t, dir: t.TempDir(), args: args}
+	s := &Server{t: t, dir: t.TempDir(), env: env, args: args}
 	t.Cleanup(s.discard)
 	// Another may take a free port before the server does.
 	var err error
@@ -122,7 +129,7 @@ func (s *Server) file() string { return filepath.Join(s.dir, "redis.conf") }
 
 // run starts the process and waits until it answers.
 func (s *Server) run() error {
-	p, err := startProcess(binary(s.t), append([]string{s.file()}, s.args...)...)
+	p, err := startProcess(binary(s.t), s.env, append([]string{s.file()}, s.args...)...)
 	if err != nil {
 		return err
 	}
