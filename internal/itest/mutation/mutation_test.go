@@ -3,7 +3,6 @@ package mutation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path"
