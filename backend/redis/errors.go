@@ -45,5 +45,10 @@ func refusedAnswer(answer []byte, err error) error {
 	return err
 }
 
+// unreadable reports whether the store itself answered, with something that this library does not read.
+func unreadable(err error) bool {
+	return errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrVersion)
+}
+
 // corrupt is the error of a record that this library cannot have written.
 func corrupt(what string) error { return fmt.Errorf("%w: %s", backend.ErrCorrupt, what) }

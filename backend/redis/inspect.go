@@ -19,15 +19,11 @@ func (s *Store) look(ctx context.Context, id backend.ID) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	seen, err := r.record(id)
-	if err != nil {
-		return shown{}, err
-	}
-	return seen, nil
+	return r.record(id)
 }
 
-// Forget removes a record as backend.Inspector says, also one that cannot be read. A key that holds something else than
-// a hash is left alone: that is backend.ErrCorrupt.
+// Forget removes a record as backend.Inspector says, also one that is damaged. A key that holds something else, or a record
+// of another version, is left alone: that is backend.ErrCorrupt, or backend.ErrVersion.
 func (s *Store) Forget(ctx context.Context, id backend.ID) (bool, error) {
 	g, err := ended(s.run(ctx, s.scripts.forget, id, blank(0)))
 	return g.Verdict == backend.Kept, failure(ctx, "forget", err)
@@ -37,7 +33,7 @@ func (s *Store) Forget(ctx context.Context, id backend.ID) (bool, error) {
 // Redis has no index of users: records that the user claims meanwhile may stay.
 func (s *Store) ForgetUser(ctx context.Context, guard, user string) (int, error) {
 	if !s.config.readable {
-		return 0, unreadable("forget a user")
+		return 0, nameless("forget a user")
 	}
 	removed := 0
 	var unread error
@@ -57,13 +53,13 @@ func (s *Store) Resolve(ctx context.Context, ref backend.Ref, c backend.Completi
 	if err := s.limits.fits(c.Answer); err != nil {
 		return s.result(ctx, "resolve", backend.Grant{}, err)
 	}
-	g, err := s.settle(ctx, ref, s.scripts.resolve.storing(c.Answer), milliseconds(c.Retention), c.Answer)
+	g, err := s.settle(ctx, ref, s.scripts.resolve.storing(c.Answer), expiry(milliseconds(c.Retention)), c.Answer)
 	return s.result(ctx, "resolve", g, refusedAnswer(c.Answer, err))
 }
 
 // Free removes an Unknown record as backend.Inspector says.
 func (s *Store) Free(ctx context.Context, ref backend.Ref) (backend.Grant, error) {
-	g, err := s.settle(ctx, ref, s.scripts.free)
+	g, err := s.settle(ctx, ref, s.scripts.remove)
 	return s.result(ctx, "free", g, err)
 }
 
@@ -76,7 +72,7 @@ func (s *Store) settle(ctx context.Context, ref backend.Ref, sc script, args ...
 	if seen.State != backend.Unknown || !ref.Matches(seen.token) {
 		return backend.Grant{Verdict: backend.Lost}, nil
 	}
-	return ended(s.run(ctx, sc, ref.ID(), append(append(blank(3), text(seen.token[:])), args...)))
+	return ended(s.run(ctx, sc, ref.ID(), append(append(blank(3), claimOf(unknown, seen.token)), args...)))
 }
 
 // List shows records in the order of their ids as backend.Inspector says. Redis keeps keys in no order, so each page scans
@@ -88,7 +84,7 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 		return nil, backend.Cursor{}, errors.New("redisbackend: list: the limit must be at least 1")
 	}
 	if !s.config.readable && (f.Guard != "" || f.User != "") {
-		return nil, backend.Cursor{}, unreadable("list by guard or user")
+		return nil, backend.Cursor{}, nameless("list by guard or user")
 	}
 	p := page{after: backend.ID(after), room: limit + 1}
 	err := s.scan(ctx, func(ids []backend.ID) error {
@@ -121,6 +117,6 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 	return records, backend.Cursor(records[limit-1].Ref.ID()), nil
 }
 
-func unreadable(what string) error {
+func nameless(what string) error {
 	return fmt.Errorf("redisbackend: %s: %w: it was made WithoutReadable", what, backend.ErrUnsupported)
 }

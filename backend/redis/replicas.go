@@ -34,7 +34,7 @@ func (s *Store) replicated(ctx context.Context, sc script, id backend.ID, args [
 	for range hops {
 		r, err = s.acknowledged(ctx, at, sc.command(ctx, whole, key, args))
 		switch {
-		case err == nil || errors.Is(err, errNotReplicated):
+		case err == nil || errors.Is(err, errNotReplicated) || unreadable(err):
 			return r, err
 		case unknownScript(err):
 			whole = true
@@ -127,5 +127,5 @@ func (s *Store) suspect(ctx context.Context) {
 func (s *Store) withdraw(ctx context.Context, c backend.Claim) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_, _ = s.run(ctx, s.scripts.release, c.ID, append(blank(1), text(c.Token[:]))) // Begin's own error is what counts
+	_, _ = s.run(ctx, s.scripts.remove, c.ID, append(blank(1), claimOf(pending, c.Token))) // Begin's own error is what counts
 }

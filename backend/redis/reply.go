@@ -2,7 +2,6 @@ package redisbackend
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/idem-go/idem/backend"
@@ -16,7 +15,7 @@ type reply struct {
 
 var errReply = errors.New("the server answered something that no script of this library does")
 
-// newReply takes the answer to a command apart.
+// newReply takes the answer to a command apart. What a script says of a record that it cannot read is an error.
 func newReply(answer any, err error) (reply, error) {
 	if err != nil {
 		return reply{}, err
@@ -26,10 +25,27 @@ func newReply(answer any, err error) (reply, error) {
 		return reply{number: answer}, nil
 	case []any:
 		if len(answer) > 0 {
-			return reply{list: answer}, nil
+			r := reply{list: answer}
+			return r, r.unread()
 		}
 	}
 	return reply{}, errReply
+}
+
+// unread is the error of a record that a script could not read.
+func (r reply) unread() error {
+	word, _ := r.text(0)
+	what, _ := r.text(1)
+	switch word {
+	case "corrupt":
+		return corrupt(what)
+	case "unread":
+		if err := ours(what); err != nil {
+			return err
+		}
+		return errReply
+	}
+	return nil
 }
 
 func (r reply) text(i int) (string, bool) {
@@ -40,19 +56,12 @@ func (r reply) text(i int) (string, bool) {
 	return s, ok
 }
 
-// integer reads a number, or a field that holds one.
 func (r reply) integer(i int) (int64, bool) {
 	if i >= len(r.list) {
 		return 0, false
 	}
-	switch n := r.list[i].(type) {
-	case int64:
-		return n, true
-	case string:
-		parsed, err := strconv.ParseInt(n, 10, 64)
-		return parsed, err == nil
-	}
-	return 0, false
+	n, ok := r.list[i].(int64)
+	return n, ok
 }
 
 // span reads milliseconds. Less than none, from a clock that was set back, is none.
@@ -89,13 +98,12 @@ func told(r reply, err error) (backend.Grant, error) {
 	}
 	word, _ := r.text(0)
 	switch word {
-	case "done":
+	case "replay":
 		return r.replay()
 	case "mismatch":
 		return backend.Grant{Verdict: backend.Mismatch}, nil
 	case "kept":
-		answer, ok := r.text(1)
-		return whole(ok, backend.Grant{Verdict: backend.Kept, Answer: []byte(answer)})
+		return r.kept()
 	case "held":
 		age, ok := r.span(1)
 		return whole(ok, backend.Grant{Verdict: backend.Held, Age: age})
@@ -103,24 +111,41 @@ func told(r reply, err error) (backend.Grant, error) {
 		age, ok := r.span(1)
 		left, ok2 := r.span(2)
 		return whole(ok && ok2, backend.Grant{Verdict: backend.InFlight, Age: age, LeaseLeft: left})
-	case "corrupt":
-		what, _ := r.text(1)
-		return backend.Grant{}, corrupt(what)
 	}
 	return backend.Grant{}, errReply
 }
 
-// replay reads a stored answer: state, attempt, retention, answer, and what is left of the retention. Its age is what is
-// not left.
-func (r reply) replay() (backend.Grant, error) {
-	attempt, ok := r.integer(1)
-	retention, ok2 := r.integer(2)
-	answer, ok3 := r.text(3)
-	left, ok4 := r.integer(4)
-	if !(ok && ok2 && ok3 && ok4) {
-		return backend.Grant{}, corrupt("a field of its answer is missing or cannot be read")
+// stored reads a record with its answer.
+func (r reply) stored() (record, error) {
+	raw, ok := r.text(1)
+	if !ok {
+		return record{}, errReply
 	}
-	return backend.Grant{Verdict: backend.Replay, Attempt: int(attempt), Age: age(retention, left), Answer: []byte(answer)}, nil
+	return parse(raw, len(raw))
+}
+
+// kept reads a record with the answer that was stored before.
+func (r reply) kept() (backend.Grant, error) {
+	stored, err := r.stored()
+	if err != nil {
+		return backend.Grant{}, err
+	}
+	return backend.Grant{Verdict: backend.Kept, Answer: []byte(stored.answer)}, nil
+}
+
+// replay reads a record with its answer, and what is left of the retention. The age of the answer is what is not left.
+func (r reply) replay() (backend.Grant, error) {
+	stored, err := r.stored()
+	left, ok := r.integer(2)
+	switch {
+	case err != nil:
+		return backend.Grant{}, err
+	case !ok:
+		return backend.Grant{}, errReply
+	}
+	return backend.Grant{
+		Verdict: backend.Replay, Attempt: int(stored.attempt), Age: age(stored.retention, left), Answer: []byte(stored.answer),
+	}, nil
 }
 
 // age is how long ago an answer was stored. One whose expiry somebody took away has none.

@@ -14,30 +14,46 @@ import (
 // What no script says is an error, never a verdict.
 func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 	t.Parallel()
+	stored := string((&record{state: done, attempt: 1, answer: "answer"}).appendTo(nil))
 	for _, answer := range []any{nil, "OK", true, 1.5, []any{}, map[any]any{}} {
 		_, err := newReply(answer, nil)
 		require.ErrorIs(t, err, errReply, "%v", answer)
 	}
 	for _, list := range [][]any{
-		{"frozen"}, {int64(1)}, {nil}, {"in flight"}, {"in flight", int64(1)}, {"held"}, {"held", "long"}, {"kept"}, {"kept", nil},
+		{"frozen"},
+		{int64(1)},
+		{nil},
+		{"in flight"},
+		{"in flight", int64(1)},
+		{"held"},
+		{"held", "long"},
+		{"kept"},
+		{"kept", nil},
+		{"replay"},
+		{"replay", stored},
+		{"replay", nil, int64(5)},
+		{"replay", stored, "5"},
+		{"unread", format},
 	} {
 		for name, read := range map[string]func(reply, error) (backend.Grant, error){"begun": begun, "ended": ended} {
-			g, err := read(reply{list: list}, nil)
+			g, err := read(newReply(list, nil))
 			require.Error(t, err, "%s %v", name, list)
 			require.Zero(t, g.Verdict, "%s %v", name, list)
 		}
 	}
 	for _, list := range [][]any{
-		{"done"},
-		{"done", "1", "10", nil, int64(5)},
-		{"done", "one", "10", "answer", int64(5)},
-		{"done", "1", nil, "answer", int64(5)},
-		{"done", "1", "10", "answer"},
+		{"replay", "value", int64(5)},
+		{"replay", stored[:head-1], int64(5)},
+		{"kept", "value"},
 		{"corrupt", "what"},
+		{"unread", "value"},
+		{"unread", ""},
 	} {
-		_, err := begun(reply{list: list}, nil)
+		_, err := begun(newReply(list, nil))
 		require.ErrorIs(t, err, backend.ErrCorrupt, "%v", list)
 	}
+	_, err := newReply([]any{"unread", "idem2"}, nil)
+	require.ErrorIs(t, err, backend.ErrVersion)
 	for _, number := range []int64{-1, 2} {
 		_, err := ended(reply{number: number}, nil)
 		require.ErrorIs(t, err, errReply)
@@ -47,7 +63,7 @@ func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 		require.ErrorIs(t, err, errReply, "no attempt has that number")
 	}
 	failed := errors.New("failed")
-	_, err := newReply(int64(1), failed)
+	_, err = newReply(int64(1), failed)
 	require.ErrorIs(t, err, failed)
 }
 
@@ -68,34 +84,67 @@ func TestTheAgeOfAnAnswerIsWhatIsNotLeftOfItsRetention(t *testing.T) {
 	}
 }
 
-func TestARecordThatCannotBeReadIsCorrupt(t *testing.T) {
+func TestARecordIsShownAsItIsNow(t *testing.T) {
 	t.Parallel()
-	id, token := backend.NewID("", "", "key"), backend.NewToken()
-	fp := backend.NewFingerprint()
-	whole := func() []any {
-		return []any{
-			"pending", text(fp[:]), text(token[:]), "2", "1", int64(3000), int64(10_000), "0", int64(-1), int64(0), "note", "g", "u", "k",
-		}
+	id, token, fp := backend.NewID("", "", "key"), backend.NewToken(), backend.NewFingerprint()
+	stored := record{
+		state: pending, token: token, fingerprint: fp, attempt: 2, lease: 10_000, retention: 60_000, since: 3000,
+		guard: "g", user: "u", key: "k", note: "note",
 	}
-	got, err := reply{list: whole()}.record(id)
-	require.NoError(t, err)
-	require.Equal(t, shown{token: token, Record: backend.Record{
-		Ref: backend.NewRef(id, token), Guard: "g", User: "u", Key: "k", State: backend.Pending, Attempt: 2, Hold: true,
-		Fingerprint: fp, Age: 3 * time.Second, LeaseLeft: 7 * time.Second, Note: "note",
-	}}, got)
-	for at, wrong := range map[int]any{
-		0: "frozen", 1: "short", 2: "not base64 of 16 bytes", 3: "0", 5: "soon", 6: nil, 7: "ever", 8: "never", 9: int64(-1), 10: nil, 13: int64(1),
+	want := backend.Record{
+		Ref: backend.NewRef(id, token), Guard: "g", User: "u", Key: "k", State: backend.Pending, Attempt: 2, Fingerprint: fp, Note: "note",
+	}
+	for name, c := range map[string]struct {
+		change func(*record)
+		left   int64
+		want   func(*backend.Record)
+	}{
+		"a claim that expires": {func(*record) {}, 67_000, func(r *backend.Record) {
+			r.Age, r.LeaseLeft, r.ExpiresIn = 6*time.Second, 7*time.Second, 67*time.Second
+		}},
+		"one whose lease is over": {func(*record) {}, 59_000, func(r *backend.Record) {
+			r.Age, r.LeaseLeft, r.ExpiresIn = 14*time.Second, -time.Second, 59*time.Second
+		}},
+		"a claim that holds": {func(r *record) { r.hold = true }, -1, func(r *backend.Record) {
+			r.Hold, r.Age, r.LeaseLeft = true, 4*time.Second, 6*time.Second
+		}},
+		"an unknown one": {func(r *record) { r.state = unknown }, -1, func(r *backend.Record) {
+			r.State, r.Age = backend.Unknown, 4*time.Second
+		}},
+		"an answer": {func(r *record) { r.state, r.answer = done, "answer" }, 59_000, func(r *backend.Record) {
+			r.State, r.Age, r.ExpiresIn, r.AnswerSize = backend.Done, time.Second, 59*time.Second, 6
+		}},
 	} {
-		list := whole()
-		list[at] = wrong
-		_, err := reply{list: list}.record(id)
-		require.ErrorIs(t, err, backend.ErrCorrupt, "%d", at)
+		r, w := stored, want
+		c.change(&r)
+		c.want(&w)
+		raw := string(r.appendTo(nil))
+		got, err := reply{list: []any{"record", raw[:r.size()], int64(len(raw)), c.left, int64(7000)}}.record(id)
+		require.NoError(t, err, name)
+		require.Equal(t, shown{token: token, Record: w}, got, name)
 	}
-	_, err = reply{list: whole()[:13]}.record(id)
-	require.ErrorIs(t, err, errReply)
-	_, err = reply{list: []any{"corrupt", "what"}}.record(id)
-	require.ErrorIs(t, err, backend.ErrCorrupt)
-	_, err = reply{number: 1}.record(id)
+}
+
+func TestWhatIsNotARecordIsNotShown(t *testing.T) {
+	t.Parallel()
+	id := backend.NewID("", "", "key")
+	raw := string((&record{state: pending, attempt: 1}).appendTo(nil))
+	long := int64(len(raw))
+	for _, list := range [][]any{
+		{"record", "value", int64(5), int64(-1), int64(1)},
+		{"record", raw, long, int64(-1), int64(1)}, // its expiry is gone
+		{"record", raw, long + 1, int64(5), int64(1)},
+	} {
+		_, err := reply{list: list}.record(id)
+		require.ErrorIs(t, err, backend.ErrCorrupt, "%v", list)
+	}
+	for _, list := range [][]any{
+		{"record"}, {"record", raw, long, int64(5)}, {"record", raw, "5", int64(5), int64(1)}, {"frozen", raw, long, int64(5), int64(1)},
+	} {
+		_, err := reply{list: list}.record(id)
+		require.ErrorIs(t, err, errReply, "%v", list)
+	}
+	_, err := reply{number: 1}.record(id)
 	require.ErrorIs(t, err, errReply)
 	none, err := reply{}.record(id)
 	require.NoError(t, err)

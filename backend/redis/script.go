@@ -27,7 +27,7 @@ func newScript(header, name string) script {
 	if err != nil {
 		panic("redisbackend: " + err.Error()) // the file is part of this package
 	}
-	source := header + string(body)
+	source := header + spelled(string(body))
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
 	return script{source: source, sha: hex.EncodeToString(sum[:])}
 }
@@ -48,8 +48,8 @@ func (a answering) storing(answer []byte) script {
 
 // scripts are all of them.
 type scripts struct {
-	begin, renew, release, hold, free, forget, abandon, watch, show script
-	complete, resolve                                               answering
+	begin, renew, hold, remove, forget, abandon, watch, show script
+	complete, resolve                                        answering
 }
 
 // newScripts returns the scripts for a server that knows the header, or for an older one, which gets none. What follows a
@@ -59,10 +59,9 @@ func newScripts(header string) *scripts {
 		begin:    newScript("", "begin"),
 		renew:    newScript(header, "renew"),
 		complete: answering{any: newScript("", "complete"), small: newScript(header, "complete")},
-		release:  newScript("", "release"),
 		hold:     newScript(header, "hold"),
 		resolve:  answering{any: newScript("", "resolve"), small: newScript(header, "resolve")},
-		free:     newScript("", "free"),
+		remove:   newScript("", "remove"),
 		forget:   newScript("", "forget"),
 		abandon:  newScript("", "abandon"),
 		watch:    newScript("", "watch"),
@@ -72,8 +71,8 @@ func newScripts(header string) *scripts {
 
 func (s *scripts) all() []script {
 	return []script{
-		s.begin, s.renew, s.complete.any, s.complete.small, s.release, s.hold, s.resolve.any, s.resolve.small,
-		s.free, s.forget, s.abandon, s.watch, s.show,
+		s.begin, s.renew, s.complete.any, s.complete.small, s.hold, s.resolve.any, s.resolve.small,
+		s.remove, s.forget, s.abandon, s.watch, s.show,
 	}
 }
 

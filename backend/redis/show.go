@@ -1,7 +1,6 @@
 package redisbackend
 
 import (
-	"encoding/base64"
 	"math"
 	"time"
 
@@ -17,88 +16,46 @@ type shown struct {
 // record reads the answer of the script show.
 func (r reply) record(id backend.ID) (shown, error) {
 	word, _ := r.text(0)
+	raw, ok := r.text(1)
+	long, ok2 := r.integer(2)
+	left, ok3 := r.integer(3)
+	now, ok4 := r.integer(4)
 	switch {
 	case r.list == nil && r.number == 0:
 		return shown{}, nil
-	case word == "corrupt":
-		what, _ := r.text(1)
-		return shown{}, corrupt(what)
-	case len(r.list) != 14:
+	case word != "record" || !ok || !ok2 || !ok3 || !ok4:
 		return shown{}, errReply
 	}
-	p := parser{reply: r}
-	s := shown{token: backend.Token(p.raw(2, len(backend.Token{})))}
-	s.Ref = backend.NewRef(id, s.token)
-	s.State = p.state(0)
-	s.Fingerprint = backend.Fingerprint(p.raw(1, len(backend.Fingerprint{})))
-	s.Attempt = int(p.between(3, 1, math.MaxInt32))
-	s.Hold = p.text(4) == "1"
-	since, lease, retention, left := p.integer(5), p.integer(6), p.integer(7), p.integer(8)
-	s.Age = max(0, milli(since))
-	switch s.State {
-	case backend.Pending:
-		s.LeaseLeft = milli(lease - since)
-	case backend.Done:
-		s.Age = age(retention, left)
+	stored, err := parse(raw, int(long))
+	switch {
+	case err != nil:
+		return shown{}, err
+	case stored.state == pending && !stored.hold && left < 0:
+		return shown{}, corrupt("its expiry is gone")
 	}
-	s.ExpiresIn = max(0, milli(left))
-	s.AnswerSize = int(p.between(9, 0, math.MaxInt32))
-	s.Note, s.Guard, s.User, s.Key = p.text(10), p.text(11), p.text(12), p.text(13)
-	return s, p.err
+	s := stored.show(id, left, now)
+	s.AnswerSize = int(long) - stored.size()
+	return s, nil
 }
 
-// parser reads the parts of a reply and keeps the first thing that is wrong.
-type parser struct {
-	reply
-	err error
-}
-
-func (p *parser) fail(what string) {
-	if p.err == nil {
-		p.err = corrupt(what)
-	}
-}
-
-func (p *parser) text(i int) string {
-	s, ok := p.reply.text(i)
-	if !ok {
-		p.fail("a text in it is none")
+// show is what a record looks like that expires in so many milliseconds, by that clock.
+func (r *record) show(id backend.ID, left, now int64) shown {
+	s := shown{token: r.token, Record: backend.Record{
+		Ref: backend.NewRef(id, r.token), Guard: r.guard, User: r.user, Key: r.key, Note: r.note,
+		Fingerprint: r.fingerprint, Attempt: int(r.attempt), Hold: r.hold, ExpiresIn: max(0, milli(left)),
+	}}
+	switch {
+	case r.state == done:
+		s.State, s.Age = backend.Done, age(r.retention, left)
+	case r.state == unknown:
+		s.State, s.Age = backend.Unknown, max(0, milli(now-r.since))
+	case r.hold:
+		s.State, s.Age, s.LeaseLeft = backend.Pending, max(0, milli(now-r.since)), milli(r.since+r.lease-now)
+	default:
+		rest := left - r.retention
+		s.State, s.Age, s.LeaseLeft = backend.Pending, max(0, milli(r.since+r.lease-rest)), milli(rest)
 	}
 	return s
-}
-
-// raw reads what text wrote; a slice of that length comes back in any case.
-func (p *parser) raw(i, length int) []byte {
-	b, err := base64.RawURLEncoding.DecodeString(p.text(i))
-	if err != nil || len(b) != length {
-		p.fail("its token or its fingerprint cannot be read")
-		return make([]byte, length)
-	}
-	return b
-}
-
-func (p *parser) between(i int, low, high int64) int64 {
-	n, ok := p.reply.integer(i)
-	if !ok || n < low || n > high {
-		p.fail("a number in it is none, or out of range")
-		return low
-	}
-	return n
-}
-
-func (p *parser) integer(i int) int64 { return p.between(i, -longest, longest) }
-
-func (p *parser) state(i int) backend.State {
-	switch p.text(i) {
-	case "pending":
-		return backend.Pending
-	case "done":
-		return backend.Done
-	case "unknown":
-		return backend.Unknown
-	}
-	p.fail("its state is none of pending, done and unknown")
-	return backend.Absent
 }
 
 // longest is how many milliseconds half of a time.Duration holds, so that a difference of two fits.

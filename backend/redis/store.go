@@ -2,7 +2,6 @@ package redisbackend
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -75,21 +74,32 @@ func (s *Store) Close() error {
 
 // Begin claims a record as backend.Store says.
 func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	watched := s.watches.has(c.ID)
-	lease := milliseconds(c.Lease)
-	args := append(blank(14), text(c.Token[:]), text(c.Fingerprint[:]), lease, lease+milliseconds(c.Retention), flag(c.Hold), s.marks(watched))
-	if s.config.readable {
-		args = append(args, "guard", c.Guard, "user", c.User, "key", c.Key)
+	r := s.claimed(c)
+	if r.size() > longestText {
+		return s.result(ctx, "begin", backend.Grant{}, errors.New("the names of the record are too long"))
 	}
-	if watched {
-		args = append(args, "waited", "1")
-	}
+	args := append(blank(3), r.appendTo(make([]byte, 0, r.size())), expiry(r.lease+r.retention), s.marks(r.waited))
 	g, err := begun(s.replicated(ctx, s.scripts.begin, c.ID, args))
 	if errors.Is(err, errNotReplicated) {
 		s.withdraw(ctx, c)
 	}
 	return s.result(ctx, "begin", g, err)
 }
+
+// claimed is the record of a new claim.
+func (s *Store) claimed(c backend.Claim) record {
+	r := record{
+		state: pending, token: c.Token, fingerprint: c.Fingerprint, hold: c.Hold, waited: s.watches.has(c.ID), attempt: 1,
+		lease: milliseconds(c.Lease), retention: milliseconds(c.Retention),
+	}
+	if s.config.readable {
+		r.guard, r.user, r.key = c.Guard, c.User, c.Key
+	}
+	return r
+}
+
+// expiry is what Redis takes as one: it refuses what is over already.
+func expiry(ms int64) int64 { return max(1, ms) }
 
 // marks tells Begin and Complete what else to do.
 func (s *Store) marks(watched bool) string {
@@ -105,8 +115,8 @@ func (s *Store) marks(watched bool) string {
 
 // Renew extends a claim's lease as backend.Store says.
 func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
-	lease := milliseconds(n.Lease)
-	args := append(blank(4), text(token[:]), lease, lease+milliseconds(n.Retention), n.Note)
+	lease := max(0, milliseconds(n.Lease))
+	args := append(blank(4), claimOf(pending, token), lease, expiry(lease+milliseconds(n.Retention)), n.Note)
 	g, err := ended(s.run(ctx, s.scripts.renew, id, args))
 	return s.result(ctx, "renew", g, err)
 }
@@ -117,20 +127,21 @@ func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token
 	if err := s.limits.fits(c.Answer); err != nil {
 		return s.result(ctx, "complete", backend.Grant{}, err)
 	}
-	args := append(blank(5), text(token[:]), text(c.Fingerprint[:]), milliseconds(c.Retention), c.Answer, s.marks(false))
+	fingerprint := text.EncodeToString(c.Fingerprint[:])
+	args := append(blank(5), claimOf(pending, token), fingerprint, expiry(milliseconds(c.Retention)), c.Answer, s.marks(false))
 	g, err := ended(s.replicated(ctx, s.scripts.complete.storing(c.Answer), id, args))
 	return s.result(ctx, "complete", g, refusedAnswer(c.Answer, err))
 }
 
 // Release frees a record as backend.Store says.
 func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	g, err := ended(s.run(ctx, s.scripts.release, id, append(blank(1), text(token[:]))))
+	g, err := ended(s.run(ctx, s.scripts.remove, id, append(blank(1), claimOf(pending, token))))
 	return s.result(ctx, "release", g, err)
 }
 
 // Hold gives a record up without an answer as backend.Store says. An empty note keeps the one that a renewal left.
 func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	g, err := ended(s.run(ctx, s.scripts.hold, id, append(blank(2), text(token[:]), note)))
+	g, err := ended(s.run(ctx, s.scripts.hold, id, append(blank(2), claimOf(pending, token), note)))
 	return s.result(ctx, "hold", g, err)
 }
 
@@ -143,17 +154,3 @@ func (s *Store) result(ctx context.Context, op string, g backend.Grant, err erro
 
 // key is the key of a record: nothing in it comes from a client.
 func (s *Store) key(id backend.ID) string { return s.config.key(id) }
-
-// text is how tokens and fingerprints stand in a record: readable, and short enough for the compact form of a hash
-// (hash-max-listpack-value is 64), which hexadecimal would not be.
-func text(raw []byte) string {
-	var room [64]byte
-	return string(base64.RawURLEncoding.AppendEncode(room[:0], raw))
-}
-
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
-}

@@ -1,29 +1,33 @@
 -- Stores the answer of the claim ARGV[1] on the record KEYS[1], or says what is stored: T5, T6 and T7.
--- ARGV: token, fingerprint, retention in ms, answer, marks (a: an answer that is there already is written again).
+-- ARGV: claim, fingerprint, retention in ms, answer, marks (a: an answer that is there already is written again).
 -- Answers 1: kept; 0: lost; else a list that begins with a word.
-if not (tonumber(ARGV[3]) and ARGV[5]) then
+local retention = tonumber(ARGV[3])
+if not (retention and ARGV[5]) then
 	return redis.error_reply('ERR idem: complete has wrong arguments')
 end
-local r = redis.call('HMGET', KEYS[1], 'state', 'token', 'waited')
-if r[1] == 'pending' and r[2] == ARGV[1] then
-	redis.call('HSET', KEYS[1], 'state', 'done', 'retention', ARGV[3], 'answer', ARGV[4])
-	redis.call('PEXPIRE', KEYS[1], ARGV[3])
-	if r[3] then
+local r = redis.call('GET', KEYS[1])
+if not r then
+	return 0
+elseif string.sub(r, CLAIM) == ARGV[1] then
+	if #r ~= tonumber(string.sub(r, SIZE)) then
+		return {'corrupt', 'its length is not what it says'}
+	end
+	redis.call('SET', KEYS[1], DONE .. string.sub(r, TOKEN_AT, LEASE_END) .. string.format('%014.0f', retention)
+		.. string.sub(r, SINCE_AT) .. ARGV[4], 'PX', retention)
+	if string.sub(r, WAITED) == '1' then
 		redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -65) .. 'changed', string.sub(KEYS[1], -64))
 	end
 	return 1
-elseif r[1] ~= 'done' then
+elseif string.sub(r, FORMAT) ~= IDEM then
+	return {'unread', string.sub(r, FORMAT)}
+elseif string.sub(r, STATE) ~= 'd' then
 	return 0
-end
-
-local d = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'retention', 'answer', 'fingerprint')
-if r[2] == ARGV[1] then
+elseif string.sub(r, TOKEN) == string.sub(ARGV[1], TOKEN) then
 	if string.find(ARGV[5], 'a') then
-		redis.call('HSET', KEYS[1], 'token', ARGV[1])
+		redis.call('SETRANGE', KEYS[1], TOKEN_AT - 1, string.sub(r, TOKEN))
 	end
-	return {'kept', d[4]}
-elseif d[5] == ARGV[2] then
-	d[5] = redis.call('PTTL', KEYS[1])
-	return d
+	return {'kept', r}
+elseif string.sub(r, FINGERPRINT) == ARGV[2] then
+	return {'replay', r, redis.call('PTTL', KEYS[1])}
 end
 return 0

@@ -124,7 +124,7 @@ func TestTheRightsThatAreDocumentedAreEnough(t *testing.T) {
 }
 
 // documentedRights are those of docs/operations.md, beside the keys and the channel.
-const documentedRights = "-@all +@connection +evalsha +eval +script|load +hmget +hset +hstrlen +del +exists +pexpire +persist +pttl " +
+const documentedRights = "-@all +@connection +evalsha +eval +script|load +get +set +getrange +setrange +strlen +del +exists +pttl " +
 	"+time +publish +subscribe +scan +info +config|get"
 
 // clusterRights are what docs/operations.md adds for a Cluster.
