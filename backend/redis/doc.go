@@ -11,25 +11,29 @@
 //
 // # Records
 //
-// A record is one hash under one key, the prefix ("idem:" unless [Prefix] says otherwise) and the id in hexadecimal:
-// nothing in a key comes from a client, and every script works in a Cluster. HGETALL shows it in words; times are
-// milliseconds since 1970 on the server's clock, which takes every decision:
+// A record is one string under one key, the prefix ("idem:" unless [Prefix] says otherwise) and the id in hexadecimal:
+// nothing in a key comes from a client, and every script works in a Cluster. It is text up to its answer, so GET shows it,
+// in parts of fixed lengths; numbers are decimal, and the server's clock takes every decision:
 //
-//	state        pending, done or unknown
-//	token        of the claim, in base64 (RFC 4648, section 5), as is
-//	fingerprint  of the request
-//	attempt      counts the claims
-//	since        when it was claimed, or given up
-//	lease        how long the claim is honored, in ms after since
-//	hold         1 if a lapsed claim becomes unknown
+//	idem1        the format
+//	state        p, d or u: pending, done or unknown
+//	token        of the claim, 22 characters of base64 (RFC 4648, section 5)
+//	fingerprint  of the request, 44 as well
+//	hold         1 if a lapsed claim becomes unknown, else 0
+//	waited       1 if somebody waits for the record, else 0
+//	attempt      counts the claims, 10 digits
+//	lease        how long the claim is honored, in ms, 14 digits
+//	retention    how long the answer replays, or the claim outlives its lease, in ms, 14 digits
+//	since        of a claim that holds when it was made, of an unknown record when it was given up, in ms since 1970;
+//	             of another claim its age at its last renewal; 14 digits
+//	lengths      of guard, of user, of key, and of all but the answer, 9 digits each
+//	guard, user, key  unless WithoutReadable
 //	note         what hold or a renewal left
 //	answer       what complete left, in bytes
-//	retention    how long the answer replays, in ms; PTTL says how long it still does
-//	guard, user, key  unless WithoutReadable
-//	waited       there if somebody waits for the record
 //
 // Redis forgets by itself: an answer when its retention is over, a claim that may run again when its lease and then its
-// retention are. A claim that holds and an unknown record have no expiry, so that nothing but an operator removes them.
+// retention are. So PTTL says how old an answer is and what is left of such a lease. A claim that holds and an unknown record
+// have no expiry, so that nothing but an operator removes them.
 //
 // # What is promised, and what is not
 //

@@ -85,7 +85,7 @@ func (s *Store) acknowledged(ctx context.Context, at place, cmd *redis.Cmd) (rep
 // wrote reports whether Begin or Complete has a claim or an answer of the caller's own to tell.
 func (r reply) wrote() bool {
 	word, _ := r.text(0)
-	return r.list == nil && r.number > 0 || word == "kept"
+	return r.number > 0 || word == "kept"
 }
 
 func (s *Store) masterOf(ctx context.Context, key string) (place, error) {

@@ -2,15 +2,19 @@ package redisbackend
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/idem-go/idem/backend"
 )
 
-// reply is what a script answers: a number where that says all, else a list of which the first is a word.
+// reply is what a script answers: a number where that says all, a text for a stored answer, else a list of which the first
+// is a word.
 type reply struct {
 	number int64
-	list   []any // nil with a number
+	stored string
+	list   []any
 }
 
 var errReply = errors.New("the server answered something that no script of this library does")
@@ -23,6 +27,10 @@ func newReply(answer any, err error) (reply, error) {
 	switch answer := answer.(type) {
 	case int64:
 		return reply{number: answer}, nil
+	case string:
+		if strings.HasPrefix(answer, format) {
+			return reply{stored: answer}, nil
+		}
 	case []any:
 		if len(answer) > 0 {
 			r := reply{list: answer}
@@ -72,7 +80,7 @@ func (r reply) span(i int) (time.Duration, bool) {
 
 // begun is what Begin's script says.
 func begun(r reply, err error) (backend.Grant, error) {
-	if err == nil && r.list == nil && r.number > 0 {
+	if err == nil && r.number > 0 {
 		return backend.Grant{Verdict: backend.Claimed, Attempt: int(r.number)}, nil
 	}
 	return told(r, err)
@@ -81,7 +89,7 @@ func begun(r reply, err error) (backend.Grant, error) {
 // ended is what every other transition's script says.
 func ended(r reply, err error) (backend.Grant, error) {
 	switch {
-	case err != nil || r.list != nil:
+	case err != nil || r.list != nil || r.stored != "":
 		return told(r, err)
 	case r.number == 1:
 		return backend.Grant{Verdict: backend.Kept}, nil
@@ -91,15 +99,16 @@ func ended(r reply, err error) (backend.Grant, error) {
 	return backend.Grant{}, errReply
 }
 
-// told reads a list.
+// told reads a list, or a stored answer.
 func told(r reply, err error) (backend.Grant, error) {
-	if err != nil {
+	switch {
+	case err != nil:
 		return backend.Grant{}, err
+	case r.stored != "":
+		return replayed(r.stored)
 	}
 	word, _ := r.text(0)
 	switch word {
-	case "replay":
-		return r.replay()
 	case "mismatch":
 		return backend.Grant{Verdict: backend.Mismatch}, nil
 	case "kept":
@@ -115,33 +124,33 @@ func told(r reply, err error) (backend.Grant, error) {
 	return backend.Grant{}, errReply
 }
 
-// stored reads a record with its answer.
-func (r reply) stored() (record, error) {
-	raw, ok := r.text(1)
-	if !ok {
-		return record{}, errReply
-	}
-	return parse(raw, len(raw))
-}
-
 // kept reads a record with the answer that was stored before.
 func (r reply) kept() (backend.Grant, error) {
-	stored, err := r.stored()
+	raw, ok := r.text(1)
+	if !ok {
+		return backend.Grant{}, errReply
+	}
+	stored, err := parse(raw, len(raw))
 	if err != nil {
 		return backend.Grant{}, err
 	}
 	return backend.Grant{Verdict: backend.Kept, Answer: []byte(stored.answer)}, nil
 }
 
-// replay reads a record with its answer, and what is left of the retention. The age of the answer is what is not left.
-func (r reply) replay() (backend.Grant, error) {
-	stored, err := r.stored()
-	left, ok := r.integer(2)
-	switch {
-	case err != nil:
-		return backend.Grant{}, err
-	case !ok:
+// replayed reads a record with its answer, and what is left of the retention. The age of the answer is what is not left.
+func replayed(text string) (backend.Grant, error) {
+	const digits = 14
+	if len(text) < head+digits {
+		return backend.Grant{}, corrupt("it is too short")
+	}
+	raw := text[:len(text)-digits]
+	left, err := strconv.ParseInt(text[len(raw):], 10, 64)
+	if err != nil {
 		return backend.Grant{}, errReply
+	}
+	stored, err := parse(raw, len(raw))
+	if err != nil {
+		return backend.Grant{}, err
 	}
 	return backend.Grant{
 		Verdict: backend.Replay, Attempt: int(stored.attempt), Age: age(stored.retention, left), Answer: []byte(stored.answer),

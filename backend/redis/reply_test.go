@@ -14,8 +14,8 @@ import (
 // What no script says is an error, never a verdict.
 func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 	t.Parallel()
-	stored := string((&record{state: done, attempt: 1, answer: "answer"}).appendTo(nil))
-	for _, answer := range []any{nil, "OK", true, 1.5, []any{}, map[any]any{}} {
+	stored := string((&record{state: done, attempt: 1, retention: 10, answer: "answer"}).appendTo(nil))
+	for _, answer := range []any{nil, "", "OK", stored[1:], true, 1.5, []any{}, map[any]any{}} {
 		_, err := newReply(answer, nil)
 		require.ErrorIs(t, err, errReply, "%v", answer)
 	}
@@ -29,10 +29,7 @@ func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 		{"held", "long"},
 		{"kept"},
 		{"kept", nil},
-		{"replay"},
 		{"replay", stored},
-		{"replay", nil, int64(5)},
-		{"replay", stored, "5"},
 		{"unread", format},
 	} {
 		for name, read := range map[string]func(reply, error) (backend.Grant, error){"begun": begun, "ended": ended} {
@@ -41,19 +38,26 @@ func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 			require.Zero(t, g.Verdict, "%s %v", name, list)
 		}
 	}
-	for _, list := range [][]any{
-		{"replay", "value", int64(5)},
-		{"replay", stored[:head-1], int64(5)},
-		{"kept", "value"},
-		{"corrupt", "what"},
-		{"unread", "value"},
-		{"unread", ""},
+	left := "00000000000005"
+	for _, answer := range []any{
+		stored[:head-1] + left, format + left,
+		[]any{"kept", "value"},
+		[]any{"corrupt", "what"},
+		[]any{"unread", "value"},
+		[]any{"unread", ""},
 	} {
-		_, err := begun(newReply(list, nil))
-		require.ErrorIs(t, err, backend.ErrCorrupt, "%v", list)
+		_, err := begun(newReply(answer, nil))
+		require.ErrorIs(t, err, backend.ErrCorrupt, "%v", answer)
 	}
 	_, err := newReply([]any{"unread", "idem2"}, nil)
 	require.ErrorIs(t, err, backend.ErrVersion)
+	_, err = begun(newReply(stored+"soon..........", nil))
+	require.ErrorIs(t, err, errReply)
+	for _, read := range []func(reply, error) (backend.Grant, error){begun, ended} {
+		g, err := read(newReply(stored+left, nil))
+		require.NoError(t, err)
+		require.Equal(t, backend.Grant{Verdict: backend.Replay, Attempt: 1, Age: 5 * time.Millisecond, Answer: []byte("answer")}, g)
+	}
 	for _, number := range []int64{-1, 2} {
 		_, err := ended(reply{number: number}, nil)
 		require.ErrorIs(t, err, errReply)

@@ -1,12 +1,16 @@
 -- Claims the record KEYS[1], or says what is in the way: T1, T1', T2, T3, T9, T10 and T11.
 -- ARGV: the new record, lease and retention in ms, marks (w: somebody waits for the record; a: a claim that is there already
 -- is written again).
--- Answers a number, the attempt of the claim; else a list that begins with a word.
-local c, expires, marks = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-if not (expires and marks) or #c ~= tonumber(string.sub(c, SIZE)) then
+-- Answers a number, the attempt of the claim; or a text, the stored record and 14 characters with the ms until it expires;
+-- else a list that begins with a word.
+local c, r = ARGV[1], redis.call('GET', KEYS[1])
+if r and string.sub(r, FORMAT_AT, STATE_END) == DONE and string.sub(r, FINGERPRINT) == string.sub(c, FINGERPRINT) then
+	return r .. string.format('%014.0f', redis.call('PTTL', KEYS[1]))
+end
+local expires, marks = tonumber(ARGV[2]), ARGV[3]
+if not (expires and marks) or #c < HEAD_END then
 	return redis.error_reply('ERR idem: begin has wrong arguments')
 end
-local r = redis.call('GET', KEYS[1])
 local holds = string.sub(c, HOLD) == '1'
 if not r and not holds then
 	redis.call('SET', KEYS[1], c, 'PX', expires)
@@ -19,8 +23,6 @@ elseif r then
 		return {'corrupt', 'its length is not what it says'}
 	elseif string.sub(r, FINGERPRINT) ~= string.sub(c, FINGERPRINT) then
 		return {'mismatch'}
-	elseif string.sub(r, STATE) == 'd' then
-		return {'replay', r, redis.call('PTTL', KEYS[1])}
 	elseif size ~= #r then
 		return {'corrupt', 'its length is not what it says'}
 	end

@@ -1,6 +1,7 @@
 -- Stores the answer of the claim ARGV[1] on the record KEYS[1], or says what is stored: T5, T6 and T7.
 -- ARGV: claim, fingerprint, retention in ms, answer, marks (a: an answer that is there already is written again).
--- Answers 1: kept; 0: lost; else a list that begins with a word.
+-- Answers 1: kept; 0: lost; or a text, the stored record and 14 characters with the ms until it expires; else a list that
+-- begins with a word.
 local retention = tonumber(ARGV[3])
 if not (retention and ARGV[5]) then
 	return redis.error_reply('ERR idem: complete has wrong arguments')
@@ -28,6 +29,6 @@ elseif string.sub(r, TOKEN) == string.sub(ARGV[1], TOKEN) then
 	end
 	return {'kept', r}
 elseif string.sub(r, FINGERPRINT) == ARGV[2] then
-	return {'replay', r, redis.call('PTTL', KEYS[1])}
+	return r .. string.format('%014.0f', redis.call('PTTL', KEYS[1]))
 end
 return 0
