@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"backend/redis":       {"backend", "internal/...", "github.com/redis/go-redis/v9"},
 	"internal/bounds":     {},
 	"internal/canon":      {},
+	"internal/together":   {},
 	"httpadapter":         {".", "backend", "internal/..."},
 	"ginadapter":          {".", "httpadapter", "github.com/gin-gonic/gin"},
 	"drivers/pgx":         {"backend", "backend/sql", "github.com/jmoiron/sqlx", "github.com/jackc/pgx/v5"},

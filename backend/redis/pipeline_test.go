@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -20,7 +19,6 @@ type line struct {
 	redis.Hook
 	mu      sync.Mutex
 	sent    [][]any              // the last arguments of what was sent together
-	limits  []time.Duration      // how long the sendings might have taken
 	holds   chan struct{}        // what is sent waits for an element; nil for nothing
 	fails   func(n int) error    // of a sending of so many commands
 	refuses func(asks any) error // of a command
@@ -45,9 +43,6 @@ func (l *line) answer(ctx context.Context, cmds []redis.Cmder) error {
 	}
 	l.mu.Lock()
 	l.sent = append(l.sent, all)
-	if deadline, ok := ctx.Deadline(); ok {
-		l.limits = append(l.limits, time.Until(deadline))
-	}
 	l.mu.Unlock()
 	if l.holds != nil {
 		<-l.holds
@@ -92,7 +87,7 @@ func inCrowd(t *testing.T, test func(c *crowd)) {
 		defer client.Close()
 		c := &crowd{t: t, line: &line{holds: make(chan struct{})}, outcomes: map[int64]chan error{}}
 		client.AddHook(c.line)
-		c.client = client
+		c.open(client, true)
 		test(c)
 	})
 }
@@ -135,11 +130,6 @@ func (c *crowd) outcome(n int64) error {
 	}
 }
 
-func (c *crowd) waits(n int64) {
-	c.t.Helper()
-	require.Empty(c.t, c.outcomes[n], "call %d is over", n)
-}
-
 func (c *crowd) succeed(from, to int64) {
 	c.t.Helper()
 	for n := from; n <= to; n++ {
@@ -147,20 +137,10 @@ func (c *crowd) succeed(from, to int64) {
 	}
 }
 
-// sent checks what was sent together, and that all of it is over.
+// sent checks what was sent together.
 func (c *crowd) sent(want ...[]any) {
 	c.t.Helper()
 	require.Equal(c.t, want, c.line.all())
-	c.idle()
-}
-
-// idle checks that nothing is under way or left behind.
-func (c *crowd) idle() {
-	c.t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	require.Zero(c.t, c.under)
-	require.Empty(c.t, c.queue)
 }
 
 func each(ns ...int64) (all []any) {
@@ -182,106 +162,6 @@ func TestCallsBehindThoseUnderWayGoTogether(t *testing.T) {
 		c.goOn()
 		c.succeed(6, 6)
 		c.sent(each(1), each(2), each(3, 4, 5), each(6))
-	})
-}
-
-func TestAPipelineHasABound(t *testing.T) {
-	t.Parallel()
-	inCrowd(t, func(c *crowd) {
-		c.calls(1, flushes+waiting)
-		c.calls(5000, 5000) // which finds no room to wait in
-		require.Len(t, c.line.all(), flushes+1)
-		require.Equal(t, each(5000), c.line.all()[flushes])
-		close(c.line.holds)
-		synctest.Wait()
-		c.succeed(1, flushes+waiting)
-		c.succeed(5000, 5000)
-		for _, batch := range c.line.all()[flushes+1:] {
-			require.Len(t, batch, together)
-		}
-		require.Len(t, c.line.all(), flushes+1+waiting/together)
-		c.idle()
-	})
-}
-
-func TestACallThatEndsInTheQueueIsNotSent(t *testing.T) {
-	t.Parallel()
-	inCrowd(t, func(c *crowd) {
-		why := errors.New("why")
-		ctx, cancel := context.WithCancelCause(c.t.Context())
-		short, stop := context.WithTimeout(c.t.Context(), time.Millisecond)
-		defer stop()
-		c.calls(1, 2)
-		c.call(ctx, 3)
-		c.call(short, 4)
-		c.calls(5, 6)
-		cancel(why)
-		synctest.Wait()
-		require.ErrorIs(t, c.outcome(3), why)
-		time.Sleep(time.Millisecond) // of the bubble
-		synctest.Wait()
-		require.ErrorIs(t, c.outcome(4), context.DeadlineExceeded)
-		c.waits(5)
-		close(c.line.holds)
-		synctest.Wait()
-		c.succeed(5, 6)
-		c.sent(each(1), each(2), each(5, 6))
-	})
-}
-
-func TestADeadlineEndsOneCallOfAPipelineAndACancellationNone(t *testing.T) {
-	t.Parallel()
-	inCrowd(t, func(c *crowd) {
-		short, stop := context.WithTimeout(c.t.Context(), time.Second)
-		defer stop()
-		longer, stop := context.WithTimeout(c.t.Context(), 3*time.Second)
-		defer stop()
-		cancelled, cancel := context.WithCancel(c.t.Context())
-		sender, leaves := context.WithTimeout(c.t.Context(), 4*time.Second)
-		c.calls(1, 2)
-		c.call(short, 3)
-		c.call(longer, 4)
-		c.call(sender, 5) // it has the latest deadline
-		c.goOn()
-		c.calls(6, 6)
-		c.call(short, 7)
-		c.call(cancelled, 8)
-		c.goOn()
-		cancel()
-		leaves()
-		synctest.Wait()
-		c.waits(5)
-		c.waits(8)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		require.ErrorIs(t, c.outcome(3), context.DeadlineExceeded)
-		require.ErrorIs(t, c.outcome(7), context.DeadlineExceeded)
-		c.waits(4)
-		close(c.line.holds)
-		synctest.Wait()
-		c.succeed(4, 6)
-		c.succeed(8, 8)
-		c.sent(each(1), each(2), each(3, 4, 5), each(6, 7, 8))
-		require.Equal(t, []time.Duration{4 * time.Second, slowest}, c.line.limits)
-	})
-}
-
-// Who waits behind a connection that does not answer goes its own way.
-func TestNobodyWaitsLongInTheQueue(t *testing.T) {
-	t.Parallel()
-	inCrowd(t, func(c *crowd) {
-		c.calls(1, 4)
-		time.Sleep(patience - 1)
-		synctest.Wait()
-		require.Len(t, c.line.all(), flushes)
-		time.Sleep(time.Nanosecond)
-		synctest.Wait()
-		require.Len(t, c.line.all(), 4)
-		require.Len(t, c.line.all()[3], 1)
-		close(c.line.holds)
-		synctest.Wait()
-		c.succeed(1, 4)
-		c.idle()
 	})
 }
 
@@ -310,7 +190,6 @@ func TestWhatAFailedPipelineHadIsSentOnceMoreByEachAlone(t *testing.T) {
 		again := c.line.all()[3:]
 		slices.SortFunc(again, func(a, b []any) int { return int(a[0].(int64) - b[0].(int64)) })
 		require.Equal(t, [][]any{each(3), each(4), each(5)}, again)
-		c.idle()
 	})
 }
 
@@ -341,74 +220,6 @@ func TestAnErrorInAPipelineIsItsOwnCallsAlone(t *testing.T) {
 		c.succeed(6, 6)
 		c.sent(each(1), each(2), each(3, 4, 5, 6), each(3))
 	})
-}
-
-// A hook of the client that panics, or ends its goroutine, takes nobody with it.
-func TestASenderThatPanicsLeavesTheOthersTheirAnswers(t *testing.T) {
-	t.Parallel()
-	inCrowd(t, func(c *crowd) {
-		c.line.fails = func(n int) error {
-			if n > 1 {
-				panic("a hook")
-			}
-			return nil
-		}
-		c.calls(1, 2)
-		limited, stop := context.WithTimeout(c.t.Context(), time.Minute)
-		defer stop()
-		c.call(limited, 3)
-		panicked := make(chan any, 1)
-		go func() {
-			defer func() { panicked <- recover() }()
-			_ = c.process(c.t.Context(), redis.NewCmd(c.t.Context(), "ask", int64(4)))
-		}()
-		synctest.Wait()
-		close(c.line.holds)
-		synctest.Wait()
-		require.Equal(t, "a hook", <-panicked)
-		c.succeed(3, 3)
-		c.sent(each(1), each(2), each(3, 4), each(3))
-	})
-}
-
-// The sender of a batch may find its own time over before it sends.
-func TestASenderThatLeavesHandsTheBatchOn(t *testing.T) {
-	t.Parallel()
-	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
-		"by its deadline": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 0) },
-		"when it is cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithCancel(ctx)
-			cancel()
-			return ctx, cancel
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inCrowd(t, func(c *crowd) {
-				over, cancel := end(c.t.Context())
-				defer cancel()
-				in := func(ctx context.Context, n int64) *call {
-					return &call{ctx: ctx, cmd: redis.NewCmd(ctx, "ask", n), told: make(chan []*call, 1)}
-				}
-				first, gone, last := in(over, 1), in(over, 2), in(c.t.Context(), 3)
-				c.under = 1
-				gone.left = true
-				first.told <- []*call{first, gone, last}
-				require.ErrorIs(t, c.leave(first), context.Cause(over))
-				require.Equal(t, []*call{last}, <-last.told)
-				last.told <- []*call{last}
-				close(c.line.holds)
-				require.NoError(t, c.wait(last))
-				c.sent(each(3))
-
-				c.under = 1
-				alone := in(over, 4)
-				alone.told <- []*call{alone}
-				require.ErrorIs(t, c.leave(alone), context.Cause(over))
-				c.sent(each(3))
-			})
-		})
-	}
 }
 
 // Who left may use its bytes for something else, and nobody waits behind a large answer.

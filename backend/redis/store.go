@@ -57,7 +57,7 @@ func New(ctx context.Context, client redis.UniversalClient, opts ...Option) (*St
 		return nil, err
 	}
 	s := &Store{client: client, config: c, prune: newPruner()}
-	s.pipeline.client, s.pipeline.off = client, !c.pipelined(client)
+	s.pipeline.open(client, c.pipelined(client))
 	s.watches.store = s
 	if err := s.open(ctx); err != nil {
 		return nil, err
