@@ -31,10 +31,11 @@ type side struct {
 	counts    func(context.Context) (map[string]float64, error)
 	drop      func(context.Context) error // removes what was made on the server; may be nil
 
-	sql   texts
-	store *sqlbackend.Store
-	bare  *bare
-	floor *floor
+	sql     texts
+	store   *sqlbackend.Store
+	grouped *sqlbackend.Store // with GroupCommit, on the same table and pool
+	bare    *bare
+	floor   *floor
 }
 
 // texts are the hand-written statements of a database, see docs/performance.md.
@@ -83,6 +84,9 @@ func (s *side) open(ctx context.Context) error {
 	}
 	var err error
 	if s.store, err = sqlbackend.New(ctx, s.db, s.dialect); err != nil {
+		return err
+	}
+	if s.grouped, err = sqlbackend.New(ctx, s.db, s.dialect, sqlbackend.GroupCommit()); err != nil {
 		return err
 	}
 	if s.bare, err = newBare(ctx, s); err != nil {

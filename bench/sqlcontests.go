@@ -32,7 +32,11 @@ func (s *side) contests(ctx context.Context) ([]*contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*contest{s.first(plain, byHand), replay, s.transaction(tx)}, nil
+	group, err := s.together()
+	if err != nil {
+		return nil, err
+	}
+	return []*contest{s.first(plain, byHand), replay, s.transaction(tx), group}, nil
 }
 
 // bySelf is idem's own statements, sent by hand.
@@ -99,6 +103,27 @@ func (s *side) first(g *idem.Guard, byHand *bySelf) *contest {
 			return err
 		}, s.trips},
 	}}
+}
+
+// together measures what it brings that calls share statements.
+func (s *side) together() (*contest, error) {
+	var all []contestant
+	for _, c := range []struct {
+		name  string
+		store *sqlbackend.Store
+	}{{"idem.Do", s.store}, {"idem.Do, GroupCommit", s.grouped}} {
+		g, err := idem.New("bench-group", c.store)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all,
+			contestant{c.name, func(ctx context.Context) error {
+				_, err := idem.Do(ctx, g, freshKey(), "user-1234", payment{"account", 500}, pay)
+				return err
+			}, s.trips})
+	}
+	bare := contestant{"bare insert + update", func(ctx context.Context) error { return s.bare.first(ctx, fresh()) }, s.bareTrips}
+	return &contest{name: s.name + ": together", counts: s.counts, contestants: append([]contestant{bare}, all...)}, nil
 }
 
 var errRan = errors.New("it ran")

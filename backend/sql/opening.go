@@ -45,6 +45,7 @@ type Opening struct {
 //	readable  false leaves guard, user and key out, as WithoutReadable
 //	migrate   false leaves the schema alone, as WithoutMigrate
 //	conns     the most connections, as Conns
+//	group     true has calls share statements, as GroupCommit
 //
 //	untested_mysql  true goes on with MySQL itself, as UntestedMySQL
 //

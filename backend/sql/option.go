@@ -34,6 +34,7 @@ type config struct {
 	readable bool
 	step     int
 	pause    time.Duration
+	group    bool // calls share statements
 
 	listener   *Listener // nil: nobody is told of anything
 	unprepared bool      // PostgreSQL's: nothing is prepared on the pool

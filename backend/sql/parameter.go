@@ -80,6 +80,7 @@ var parameters = map[string]Parameter{
 		}
 		return Conns(n), nil
 	},
+	"group":          boolean(GroupCommit(), nothing),
 	"untested_mysql": boolean(UntestedMySQL(), nothing),
 }
 

@@ -105,6 +105,11 @@ func (a *asked) scan(s scanner, c *backend.Claim) error {
 	if err := s.Scan(&step, &raw.token, &raw.fingerprint, &raw.state, &raw.hold, &raw.attempt, &raw.age, &raw.left, &raw.expiry, &raw.answer); err != nil {
 		return err
 	}
+	return a.decide(step, &raw, c)
+}
+
+// decide is what a row of Begin's statement means to c.
+func (a *asked) decide(step int, raw *rawRow, c *backend.Claim) error {
 	a.answered = true
 	switch {
 	case step == stepShut:

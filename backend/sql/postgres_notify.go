@@ -13,7 +13,10 @@ const notifyChannel = "idem_ended"
 // notifyEnd follows a statement that ends a claim. It notifies, when that commits, of a record that somebody waits for,
 // and of no other: a commit with a notification queues behind one lock of the server, which would cost a busy one half of
 // its throughput.
-const notifyEnd = "\nRETURNING CASE WHEN waited = 1 THEN pg_notify('" + notifyChannel + "', encode(id, 'hex')) END"
+const notifyEnd = "\nRETURNING " + notifyMarked
+
+// notifyMarked is the notification, where the row that was written has the mark.
+const notifyMarked = "CASE WHEN waited = 1 THEN pg_notify('" + notifyChannel + "', encode(id, 'hex')) END"
 
 // markWaited marks a pending record. It looks first and then writes only what is not marked yet; where another waiter
 // marks it at the same moment it is written twice rather than missed. A takeover keeps the mark, a new claim has none.

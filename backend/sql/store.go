@@ -19,6 +19,7 @@ type Store struct {
 	config  config
 	records *records
 	engine  engine
+	group   group // nil: every call goes by itself
 	pruner  pruner
 }
 
@@ -69,6 +70,9 @@ func (c config) open(ctx context.Context, db *sqlx.DB, d Dialect) (*Store, error
 			return nil, failure(ctx, "ask the server", err, s.engine.classify)
 		}
 	}
+	if g, ok := s.engine.(grouper); ok && c.group {
+		s.group = g.group()
+	}
 	if err := s.listens(); err != nil {
 		return nil, err
 	}
@@ -111,39 +115,30 @@ func ready(ctx context.Context, db *sqlx.DB, d Dialect, t table) error {
 
 // Begin claims a record as backend.Store says.
 func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	g, err := s.engine.begin(ctx, c)
-	return s.result(ctx, "begin", g, err)
+	return s.do(ctx, &transition{kind: claiming, id: c.ID, token: c.Token, claim: c})
 }
 
 // Renew extends a claim's lease as backend.Store says.
 func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
-	return s.write(ctx, "renew", func(ctx context.Context, on session) (backend.Grant, error) {
-		return s.records.renew(ctx, on, id, token, n)
-	})
+	return s.do(ctx, &transition{kind: renewing, id: id, token: token, renewal: n})
 }
 
 // Complete stores an answer as backend.Store says.
 func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
-	return s.write(ctx, "complete", func(ctx context.Context, on session) (backend.Grant, error) {
-		return s.records.complete(ctx, on, id, token, c)
-	})
+	return s.do(ctx, &transition{kind: completing, id: id, token: token, completion: c})
 }
 
 // Release frees a record as backend.Store says.
 func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	return s.write(ctx, "release", func(ctx context.Context, on session) (backend.Grant, error) {
-		return s.records.release(ctx, on, id, token)
-	})
+	return s.do(ctx, &transition{kind: releasing, id: id, token: token})
 }
 
 // Hold gives a record up without an answer as backend.Store says. An empty note keeps the one that a renewal left.
 func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	return s.write(ctx, "hold", func(ctx context.Context, on session) (backend.Grant, error) {
-		return s.records.hold(ctx, on, id, token, note)
-	})
+	return s.do(ctx, &transition{kind: holding, id: id, token: token, note: note})
 }
 
-// write runs a transition in autocommit.
+// write runs what is no call of backend.Store in autocommit.
 func (s *Store) write(ctx context.Context, op string, f func(context.Context, session) (backend.Grant, error)) (g backend.Grant, err error) {
 	err = s.engine.write(ctx, func(ctx context.Context, on session) error {
 		g, err = f(ctx, on)

@@ -15,6 +15,10 @@ const (
 	slowest = 5 * time.Second // what a batch may take
 )
 
+// Always has a lone caller queue as well, and be carried out as a batch of one. Tests on real servers set it, in an init
+// function, so that whatever they ask goes the shared way.
+var Always bool
+
 // Line carries out what its callers ask. A lone caller carries its own out by itself, with no hand-over and no timer. While
 // Flushes are under way, callers queue; when one of them returns, a goroutine takes what is queued, carries it out as one,
 // and goes on until nothing is queued. So there is a goroutine only while others are waited for.
@@ -59,9 +63,12 @@ type call[T any] struct {
 // v is then not the caller's any more.
 func (l *Line[T]) Do(ctx context.Context, v T) (behind <-chan struct{}, err error) {
 	l.mu.Lock()
-	switch {
-	case l.under < l.Flushes:
+	begins := l.under < l.Flushes
+	if begins {
 		l.under++
+	}
+	switch {
+	case begins && !Always:
 		l.mu.Unlock()
 		return nil, l.single(ctx, v)
 	case len(l.queue) >= waiting:
@@ -72,6 +79,9 @@ func (l *Line[T]) Do(ctx context.Context, v T) (behind <-chan struct{}, err erro
 	c := &call[T]{ctx: ctx, v: v, over: make(chan struct{})}
 	l.queue = append(l.queue, c)
 	l.mu.Unlock()
+	if begins {
+		go l.flush()
+	}
 	return l.wait(c)
 }
 
@@ -129,13 +139,12 @@ func (l *Line[T]) carry(batch []*call[T]) {
 			close(c.over)
 		}
 	}()
-	switch len(batch) {
-	case 0:
-	case 1:
+	switch {
+	case len(batch) == 1 && !Always:
 		c := batch[0]
 		c.err = l.Alone(c.ctx, c.v)
 		c.alone = true
-	default:
+	case len(batch) > 0:
 		l.many(batch)
 	}
 }

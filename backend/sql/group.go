@@ -1,0 +1,120 @@
+package sqlbackend
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/idem-go/idem/backend"
+	"github.com/idem-go/idem/internal/together"
+)
+
+// GroupCommit has calls share statements, and so commits: what calls ask while others are under way waits for one of these,
+// and then goes to the database as one statement for all claims, one for all completions, and so on; on SQLite everything
+// shares one transaction. No call's error, deadline or cancellation reaches another one: what a shared statement could not
+// do, or could not do at once because a row was locked, each call does again by itself. A transaction of idem.DoTx and
+// idem.JoinTx shares nothing. On MySQL the option changes nothing.
+func GroupCommit() Option { return grouping(true) }
+
+func grouping(on bool) Option {
+	return storeOption(func(c *config) error {
+		c.group = on
+		return nil
+	})
+}
+
+// light is how many bytes an answer has that others wait behind.
+const light = 16 << 10
+
+// grouper is an engine that carries out together what calls ask in the same moment.
+type grouper interface {
+	// group returns nil where the server cannot.
+	group() group
+}
+
+// group carries out transitions, each alone or among others.
+type group interface {
+	carry(ctx context.Context, t *transition) error
+}
+
+// batcher makes several transitions of one kind in one statement. The ids are sorted, and no two are the same. Where it
+// returns an error none was made, or it is not known. A transition that it does not say is known its caller makes alone.
+type batcher interface {
+	batch(ctx context.Context, k kind, ts []*transition) error
+}
+
+// batches is the group of a server: a line for each kind of transition.
+type batches struct {
+	store  *Store
+	lines  [len(kinds)]together.Line[*transition]
+	behind behind
+}
+
+// patience is what a call waits in a line before it goes alone.
+const patience = 50 * time.Millisecond
+
+func newBatches(s *Store, b batcher, flushes int) *batches {
+	g := &batches{store: s}
+	for _, k := range kinds {
+		l := &g.lines[k]
+		l.Alone, l.Own, l.Known = s.alone, (*transition).own, func(t *transition) (bool, error) { return t.known, nil }
+		l.Many = func(ctx context.Context, ts []*transition) {
+			_ = b.batch(ctx, k, sortedByID(ts)) // what is not known each makes alone, and has its own error
+		}
+		l.Flushes, l.Patience = flushes, patience
+	}
+	return g
+}
+
+func (g *batches) carry(ctx context.Context, t *transition) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case t.heavy():
+		return g.store.alone(ctx, t)
+	case t.kind == releasing:
+		g.behind.await(ctx, t.token)
+	}
+	on, err := g.lines[t.kind].Do(ctx, t)
+	if on != nil && t.kind == claiming {
+		g.behind.add(t.token, on)
+	}
+	return err
+}
+
+// behind are the claims whose callers have left while they were on their way, and when that is over. The release that follows
+// waits for it: it would otherwise overtake the claim, which would then block the record for nobody.
+type behind struct {
+	mu     sync.Mutex
+	claims map[backend.Token]<-chan struct{}
+}
+
+func (b *behind) add(token backend.Token, over <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.claims == nil {
+		b.claims = make(map[backend.Token]<-chan struct{})
+	}
+	for old, over := range b.claims {
+		select {
+		case <-over:
+			delete(b.claims, old)
+		default:
+		}
+	}
+	b.claims[token] = over
+}
+
+// await waits until the claim under token is over, if it was left behind, or ctx is.
+func (b *behind) await(ctx context.Context, token backend.Token) {
+	b.mu.Lock()
+	over := b.claims[token]
+	b.mu.Unlock()
+	if over == nil {
+		return
+	}
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+}
