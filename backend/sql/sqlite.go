@@ -93,7 +93,8 @@ type sqliteEngine struct {
 	store   *Store
 	writer  *writer
 	running *running
-	bound   *query // a walk's step
+	bound   *query       // a walk's step
+	shared  *sqliteGroup // nil: every call writes by itself
 }
 
 // rounds is how often a claim looks again after it lost a race. Each lost round is another's success.
@@ -114,11 +115,7 @@ func (e *sqliteEngine) begin(ctx context.Context, c backend.Claim) (backend.Gran
 		if g, taken := e.running.other(&c); taken {
 			return g, nil
 		}
-		ok := false
-		err = e.write(ctx, func(ctx context.Context, on session) (err error) {
-			ok, err = e.store.records.try(ctx, on, m, &c, seen)
-			return err
-		})
+		ok, err := e.make(ctx, m, &c, seen)
 		if ok || err != nil {
 			return g, err
 		}
@@ -127,6 +124,19 @@ func (e *sqliteEngine) begin(ctx context.Context, c backend.Claim) (backend.Gran
 		}
 	}
 	return backend.Grant{}, errRounds
+}
+
+// make makes a move of Begin on what it saw, by itself or together with what others write.
+func (e *sqliteEngine) make(ctx context.Context, m move, c *backend.Claim, seen *row) (bool, error) {
+	w := &sqliteWrite{transition: transition{kind: claiming, id: c.ID, token: c.Token, claim: *c}, move: m, seen: seen}
+	write := e.single
+	if e.shared != nil {
+		write = e.shared.do
+	}
+	if err := write(ctx, w); err != nil {
+		return false, err
+	}
+	return w.grant.Verdict == backend.Kept, nil
 }
 
 // beginIn writes first: a transaction that has only read may find, when it wants to write, that it read what is old by
@@ -152,7 +162,7 @@ func (e *sqliteEngine) beginIn(ctx context.Context, on session, c backend.Claim)
 	return backend.Grant{}, errRounds
 }
 
-// write lets op have the writer. Whatever op does is one statement at a time, so that several could share a commit.
+// write lets op have the writer.
 func (e *sqliteEngine) write(ctx context.Context, op func(context.Context, session) error) error {
 	leave, err := e.writer.enter(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ func newWriter() *writer { return &writer{turn: make(chan struct{}, 1)} }
 
 // enter waits for the writer, or for the end of ctx, whose cause it returns. leave gives it back.
 func (w *writer) enter(ctx context.Context) (leave func(), err error) {
-	if l, ok := ctx.Value(lentKey{}).(*lent); ok && l.writer == w && !l.over.Load() {
+	if w.lentTo(ctx) {
 		return nil, errInside
 	}
 	select {
@@ -26,6 +26,12 @@ func (w *writer) enter(ctx context.Context) (leave func(), err error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// lentTo reports whether ctx is that of a transaction which has the writer.
+func (w *writer) lentTo(ctx context.Context) bool {
+	l, ok := ctx.Value(lentKey{}).(*lent)
+	return ok && l.writer == w && !l.over.Load()
 }
 
 func (w *writer) leave() { <-w.turn }
