@@ -26,9 +26,16 @@ func (a mariaDBAsk) ask(ctx context.Context, on session, c *backend.Claim, how m
 	if how.patient {
 		q = a.patiently
 	}
-	guard, user, key := a.e.store.records.names(c)
-	lease := milliseconds(c.Lease)
-	rows, err := on.query(ctx, q, c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
-		number(c.Hold), lease+milliseconds(c.Retention), guard, user, key)
+	rows, err := on.query(ctx, q, a.e.claimArgs(c)...)
 	return a.e.read(rows, err, c)
+}
+
+// claimArgs are the parameters of mysqlClaim.
+func (e *mysqlEngine) claimArgs(c *backend.Claim) []any {
+	guard, user, key := e.store.records.names(c)
+	lease := milliseconds(c.Lease)
+	return []any{
+		c.ID[:], c.Token[:], c.Fingerprint[:], number(c.Hold), lease,
+		number(c.Hold), lease + milliseconds(c.Retention), guard, user, key,
+	}
 }
