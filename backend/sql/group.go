@@ -67,13 +67,14 @@ func newBatches(s *Store, b batcher, flushes int) *batches {
 }
 
 func (g *batches) carry(ctx context.Context, t *transition) error {
+	if t.kind == releasing {
+		g.behind.await(ctx, t.token)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case t.heavy():
 		return g.store.alone(ctx, t)
-	case t.kind == releasing:
-		g.behind.await(ctx, t.token)
 	}
 	on, err := g.lines[t.kind].Do(ctx, t)
 	if on != nil && t.kind == claiming {

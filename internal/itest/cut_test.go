@@ -9,25 +9,42 @@ import (
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend"
+	sqlbackend "github.com/idem-go/idem/backend/sql"
 	"github.com/idem-go/idem/internal/itest/proxy"
+	"github.com/idem-go/idem/internal/together"
 )
+
+// Whatever a store with GroupCommit is asked here goes the shared way, also where it is asked alone.
+func init() { together.Always = true }
 
 // One fault of the network, at any request of any call: what is told is what is stored, and nothing happens twice.
 func TestAFaultAtAnyRequest(t *testing.T) {
 	t.Parallel()
-	eachNetwork(t, func(t *testing.T, n network) {
-		for i, s := range n.stories() {
-			t.Run(s.name, func(t *testing.T) {
-				t.Parallel()
-				f := n.distant(t)
-				ended := map[string]int{}
-				for _, round := range rounds(i, 1) {
-					f.sweep(t, s, fmt.Sprint("round ", round), ended)
-				}
-				t.Logf("%v", ended)
-			})
-		}
+	eachNetwork(t, func(t *testing.T, n network) { sweeps(t, n, n.stories()) })
+}
+
+// The same where what is asked goes the way of what is shared, as if others had asked in the same moment.
+func TestAFaultAtAnyRequestThatIsShared(t *testing.T) {
+	t.Parallel()
+	eachOf(t, sqlNetworks(sqlbackend.GroupCommit()), func(t *testing.T, n network) {
+		n.transacts = false // a transaction shares nothing
+		sweeps(t, n, n.stories())
 	})
+}
+
+func sweeps(t *testing.T, n network, stories []story) {
+	t.Helper()
+	for i, s := range stories {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			f := n.distant(t)
+			ended := map[string]int{}
+			for _, round := range rounds(i, 1) {
+				f.sweep(t, s, fmt.Sprint("round ", round), ended)
+			}
+			t.Logf("%v", ended)
+		})
+	}
 }
 
 // sweep tells the story once for every request that it has, and every fault at it.

@@ -46,15 +46,19 @@ type connection struct {
 }
 
 // networks are what every test of faults of the network runs on.
-var networks = []network{
-	sqlNetwork("postgres by pgx", proxy.Postgres, freshPostgres, pgxdriver.Dialect(), sqlx.DOLLAR, func(at string) (*sqlx.DB, error) {
-		return sqlx.Open("pgx", at)
-	}),
-	deafNetwork(sqlNetwork("postgres by lib/pq", proxy.Postgres, freshPostgres, pqdriver.Dialect(), sqlx.DOLLAR, func(at string) (*sqlx.DB, error) {
-		return sqlx.Open("postgres", at)
-	})),
-	sqlNetwork("mariadb", proxy.MySQL, freshMariaDB, mysqldriver.Dialect(), sqlx.QUESTION, besideMariaDB),
-	{name: "redis", protocol: proxy.Redis, fresh: freshRedis, prepare: func(*testing.T, string) {}, reach: reachRedis},
+var networks = append(sqlNetworks(), network{name: "redis", protocol: proxy.Redis, fresh: freshRedis, prepare: func(*testing.T, string) {}, reach: reachRedis})
+
+// sqlNetworks are the servers and drivers whose stores have such options.
+func sqlNetworks(opts ...sqlbackend.Option) []network {
+	return []network{
+		sqlNetwork("postgres by pgx", proxy.Postgres, freshPostgres, pgxdriver.Dialect(), sqlx.DOLLAR, func(at string) (*sqlx.DB, error) {
+			return sqlx.Open("pgx", at)
+		}, opts...),
+		deafNetwork(sqlNetwork("postgres by lib/pq", proxy.Postgres, freshPostgres, pqdriver.Dialect(), sqlx.DOLLAR, func(at string) (*sqlx.DB, error) {
+			return sqlx.Open("postgres", at)
+		}, opts...)),
+		sqlNetwork("mariadb", proxy.MySQL, freshMariaDB, mysqldriver.Dialect(), sqlx.QUESTION, besideMariaDB, opts...),
+	}
 }
 
 func deafNetwork(n network) network {
@@ -63,7 +67,7 @@ func deafNetwork(n network) network {
 }
 
 func sqlNetwork(name string, protocol proxy.Protocol, fresh func(*testing.T) string, dialect sqlbackend.Dialect, bind int,
-	dial func(string) (*sqlx.DB, error),
+	dial func(string) (*sqlx.DB, error), opts ...sqlbackend.Option,
 ) network {
 	open := func(t *testing.T, at string, conns int) *sqlx.DB {
 		t.Helper()
@@ -83,7 +87,7 @@ func sqlNetwork(name string, protocol proxy.Protocol, fresh func(*testing.T) str
 		},
 		reach: func(t *testing.T, at, through string, conns int) *connection {
 			db := open(t, elsewhere(t, at, through), conns)
-			store, err := sqlbackend.New(t.Context(), db, dialect)
+			store, err := sqlbackend.New(t.Context(), db, dialect, opts...)
 			require.NoError(t, err)
 			return &connection{
 				store: store, effects: sqlEffects{on: db, bind: bind}, doTx: sqlDoTx(bind),
@@ -128,6 +132,11 @@ func elsewhere(t *testing.T, at, host string) string {
 }
 
 func eachNetwork(t *testing.T, f func(t *testing.T, n network)) {
+	t.Helper()
+	eachOf(t, networks, f)
+}
+
+func eachOf(t *testing.T, networks []network, f func(t *testing.T, n network)) {
 	t.Helper()
 	for _, n := range networks {
 		t.Run(n.name, func(t *testing.T) {
