@@ -10,15 +10,17 @@ import (
 )
 
 // GroupCommit has calls share statements, and so commits: what calls ask while others are under way waits for one of these,
-// and then goes to the database as one statement for all claims, one for all completions, and so on; on SQLite everything
-// shares one transaction. No call's error, deadline or cancellation reaches another one: what a shared statement could not
-// do, or could not do at once because a row was locked, each call does again by itself. A transaction of idem.DoTx and
-// idem.JoinTx shares nothing. On MySQL the option changes nothing.
-func GroupCommit() Option { return grouping(true) }
-
-func grouping(on bool) Option {
+// for 50 ms at most, and then goes to the database as one statement for all claims, one for all completions, and so on; on
+// SQLite everything that is queued for its one writer shares a transaction. A lone call sends its own statement as without
+// it. No call's error, deadline or cancellation reaches another one: what a shared statement did not do, also because a row
+// was locked, each call does again by itself. Calls inside transactions, as those of idem.DoTx and idem.JoinTx, share nothing.
+//
+// With many callers it saves the server work, flushes of its disk, and round trips. What it can cost is the wait, up to one
+// more round trip, and a second statement wherever the first one did not do. It is off by default, for the sake of
+// few callers; on SQLite it pays from eight on, and most where synchronous is FULL. On MySQL it changes nothing.
+func GroupCommit() Option {
 	return storeOption(func(c *config) error {
-		c.group = on
+		c.group = true
 		return nil
 	})
 }

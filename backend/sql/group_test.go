@@ -217,8 +217,8 @@ func TestASharedStatementOfMariaDBIsFilledUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Same(t, b.sent[holding][1], q)
 	require.Len(t, args, 5*4)
-	require.Equal(t, args[4], args[6], "the last one again")
-	b.e.packet = overhead + 300
+	require.Equal(t, []any{ts[2].id[:], ts[2].note, ts[2].id[:], ts[2].note}, args[4:8], "the last one again")
+	b.e.packet = overhead + 100
 	_, _, err = b.filled(holding, ts)
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 }

@@ -119,7 +119,7 @@ func (b *mariaDBBatcher) filled(k kind, ts []*transition) (*query, []any, error)
 			room += len(raw)
 		}
 	}
-	return b.sent[k][at], args, b.e.room(room + overhead)
+	return b.sent[k][at], args, b.e.room(room)
 }
 
 func (b *mariaDBBatcher) batch(ctx context.Context, k kind, ts []*transition) error {

@@ -63,6 +63,9 @@ func (p *place) many(ctx context.Context, all []*ask) {
 	for _, a := range all {
 		if !p.fails(len(all)) {
 			a.known, a.err = true, p.errs[a.n]
+			if !a.owned {
+				a.err = errors.New("its caller may still change it")
+			}
 		}
 	}
 }
