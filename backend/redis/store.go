@@ -12,7 +12,8 @@ import (
 
 // Store keeps records in Redis. Make one with New; the zero value is not usable. All methods may be called concurrently,
 // also from any number of processes on one server. A Store runs nothing in the background but, while somebody watches a
-// record and for some seconds after that, one subscription, which Close ends at once.
+// record and for some seconds after that, one subscription, which Close ends at once, and with Pipelining what sends for
+// several calls, while they wait.
 //
 // A call waits for the server as long as its context's deadline and the client's timeouts allow. A context that is
 // cancelled earlier ends a wait for a connection and the pause before the client tries again, but not the wait for an

@@ -12,7 +12,8 @@ import (
 
 // Store keeps records in one table of a SQL database. Make one with New; the zero value is not usable. All methods may
 // be called concurrently, also from any number of processes on one database. A Store starts nothing in the background
-// and owns nothing but statements that it prepared on the pool, which closing the pool closes.
+// but, with GroupCommit, what sends for several calls while they wait, and owns nothing but statements that it prepared on
+// the pool, which closing the pool closes.
 type Store struct {
 	db      *sqlx.DB
 	pool    session // db, each statement in autocommit
