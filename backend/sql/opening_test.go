@@ -113,8 +113,8 @@ func TestParametersAreOptionsAndACallsOwnRule(t *testing.T) {
 	if err != nil || o.conns != 4 || o.config.table.name != "mine" || o.plan.table.name != "mine" {
 		t.Errorf("the options gave %+v, %v", o, err)
 	}
-	o, _, err = d.Prepare("a://h/d?readable=true&migrate=true", nil)
-	if err != nil || !o.config.readable || o.byHand {
+	o, _, err = d.Prepare("a://h/d?readable=true&migrate=true&group=true", nil)
+	if err != nil || !o.config.readable || o.byHand || !o.config.group {
 		t.Errorf("true gave %+v, %v", o, err)
 	}
 }
@@ -178,6 +178,7 @@ func TestAWrongParameterIsNamedAndNotRepeated(t *testing.T) {
 		"conns=secret":             "the parameter conns must be a number",
 		"conns=0":                  "option Conns",
 		"readable=secret":          "the parameter readable must be true or false",
+		"group=secret":             "the parameter group must be true or false",
 		"migrate=":                 "the parameter migrate must be true or false",
 		"table=secret%zz":          "the parameter table cannot be read",
 		"table=a%20b":              "option Table",

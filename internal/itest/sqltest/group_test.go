@@ -291,6 +291,36 @@ VALUES (?, ?, ?, 1, 0, 1, 1, 1, 1, '')`), wanted.ID[:], wanted.Token[:], wanted.
 	})
 }
 
+// Whoever waits for a lock waits in a statement of its own, where nobody else is.
+func TestOnPostgresNothingSharedWaitsForALock(t *testing.T) {
+	each(t, onPostgres, func(t *testing.T, p *place) {
+		db, store := p.shared(t, 6)
+		started, wanted := claimOf("started"), claimOf("wanted")
+		begins(t, store, started, backend.Claimed)
+		tx, err := db.BeginTxx(t.Context(), nil)
+		require.NoError(t, err)
+		defer tx.Rollback() // in case
+		_, err = tx.ExecContext(t.Context(), p.sql(`UPDATE {t} SET attempt = 2`))
+		require.NoError(t, err)
+		_, err = tx.ExecContext(t.Context(), p.sql(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
+VALUES (?, ?, ?, 1, 0, 1, 1, 1, 1, '')`), wanted.ID[:], wanted.Token[:], wanted.Fingerprint[:])
+		require.NoError(t, err)
+		var blocker int
+		require.NoError(t, tx.GetContext(t.Context(), &blocker, `SELECT pg_backend_pid()`))
+
+		var held sync.WaitGroup
+		held.Go(func() { begins(t, store, wanted, backend.Claimed) })
+		held.Go(func() { completes(t, store, started, "answer") })
+		require.Eventually(t, func() bool { // sooner than a shared statement is given up
+			var alone int
+			err := db.GetContext(t.Context(), &alone, `SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)) AND query NOT LIKE 'WITH asked%'`, blocker)
+			return err == nil && alone == 2
+		}, 4*time.Second, 10*time.Millisecond)
+		require.NoError(t, tx.Rollback())
+		held.Wait()
+	})
+}
+
 func TestAReplayThatIsLargeIsNotShared(t *testing.T) {
 	each(t, everywhere, func(t *testing.T, p *place) {
 		_, store := p.shared(t, 4)
