@@ -18,7 +18,7 @@ type Store interface {
 	//   - No record, or an expired one: it is now Pending under c.Token, with c.Fingerprint, attempt 1 and a lease of
 	//     c.Lease from now. The verdict is Claimed. (T1)
 	//   - The record has another fingerprint: Mismatch, whatever its state. Nothing changes. (T10)
-	//   - Done: Replay, with the stored answer and its age. Nothing is written. (T9)
+	//   - Done: Replay, with the stored answer, its age and what is left of its retention. Nothing is written. (T9)
 	//   - Unknown: Held. Nothing changes.
 	//   - Pending under c.Token: Claimed, with the attempt it has. Nothing changes. (T1')
 	//   - Pending, the lease not over: InFlight, with the age of the claim and what is left of the lease. Nothing
@@ -119,8 +119,7 @@ type Grant struct {
 	// LeaseLeft is what is left of the lease, for InFlight.
 	LeaseLeft time.Duration
 
-	// RetentionLeft is for how long the answer still replays, for Replay. A store that does not say leaves it zero; a
-	// guard with a cache then asks it each time.
+	// RetentionLeft is for how long the answer still replays, for Replay.
 	RetentionLeft time.Duration
 }
 

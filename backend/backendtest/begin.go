@@ -103,7 +103,7 @@ var beginRules = []Rule{
 			own.renews(backend.Lost)
 		}),
 	rule("T9 a stored answer replays",
-		"Done: Replay, with the stored answer and its age.",
+		"Done: Replay, with the stored answer, its age and what is left of its retention.",
 		func(r *rig) {
 			own := r.claimed()
 			r.advance(lease + minute)
@@ -114,6 +114,7 @@ var beginRules = []Rule{
 			r.advance(5 * minute)
 			g := own.rival().replays("answer")
 			r.about("Age of the answer", g.Age, 5*minute)
+			r.about("RetentionLeft of the answer", g.RetentionLeft, retention-5*minute)
 			if g.Attempt != 2 {
 				r.Fatalf("the answer replays as attempt %d's, want 2", g.Attempt)
 			}

@@ -296,5 +296,9 @@ func (s *flawed) replay(r *row) backend.Grant {
 	if s.has("starts the retention again at a replay") {
 		r.expires = s.now().Add(time.Hour)
 	}
-	return backend.Grant{Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt, Age: s.now().Sub(r.since)}
+	g := backend.Grant{Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt, Age: s.now().Sub(r.since)}
+	if !s.has("does not say what is left of the retention") {
+		g.RetentionLeft = r.expires.Sub(s.now())
+	}
+	return g
 }

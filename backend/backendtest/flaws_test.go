@@ -24,6 +24,7 @@ var flaws = []flaw{
 	{"looks at the record's Hold alone", "T3 a claim that holds makes a lapsed record Unknown"},
 	{"ages an answer from its claim", "T9 a stored answer replays"},
 	{"starts the retention again at a replay", "T9 a replay writes nothing"},
+	{"does not say what is left of the retention", "T9 a stored answer replays"},
 
 	{"compares the fingerprint after in flight", "T10 another request is a mismatch before it is in flight"},
 	{"replays for another request", "T10 another request is a mismatch before an answer replays"},

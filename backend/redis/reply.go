@@ -153,7 +153,8 @@ func replayed(text string) (backend.Grant, error) {
 		return backend.Grant{}, err
 	}
 	return backend.Grant{
-		Verdict: backend.Replay, Attempt: int(stored.attempt), Age: age(stored.retention, left), Answer: []byte(stored.answer),
+		Verdict: backend.Replay, Attempt: int(stored.attempt), Age: age(stored.retention, left), RetentionLeft: max(0, milli(left)),
+		Answer: []byte(stored.answer),
 	}, nil
 }
 

@@ -31,7 +31,7 @@ expires_at = CASE WHEN ? = 1 THEN {never} ELSE {now} + ? END, answer = NULL, not
 WHERE id = ? AND token = ? AND expires_at <= {now}`
 
 // sightColumns are what a sight is read from. The id is there because an upsert takes any unique index for the key.
-const sightColumns = lookColumns + `, expires_at - {now}, id`
+const sightColumns = lookColumns + `, id`
 
 var errOtherRow = errors.New("the claim met another record: the table has a unique index beside its primary key, which must be dropped")
 
@@ -152,7 +152,7 @@ func (e *mysqlEngine) read(rows *sql.Rows, err error, c *backend.Claim) (seen si
 	err = one(rows, err, func(s scanner) (err error) {
 		var r rawRow
 		var id sql.RawBytes
-		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.answer, &r.expiry, &id); err != nil {
+		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.expiry, &r.answer, &id); err != nil {
 			return err
 		}
 		if !bytes.Equal(id, c.ID[:]) {

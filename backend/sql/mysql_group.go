@@ -180,7 +180,7 @@ func (b *mariaDBBatcher) claim(ctx context.Context, q *query, args []any, ts []*
 		var r rawRow
 		var id []byte
 		var size int
-		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.answer, &r.expiry, &id, &size); err != nil {
+		if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.expiry, &r.answer, &id, &size); err != nil {
 			return err
 		}
 		t := asked[string(id)]

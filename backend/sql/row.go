@@ -20,15 +20,16 @@ type row struct {
 	attempt     int
 	age         time.Duration // since it entered its state
 	left        time.Duration // of the lease; not above zero once it is over
+	expires     time.Duration // in so long
 	answer      []byte
 }
 
 // lookColumns are what scanRow reads.
-const lookColumns = `token, fingerprint, state, hold, attempt, {now} - since, lease_until - {now}, answer`
+const lookColumns = `token, fingerprint, state, hold, attempt, {now} - since, lease_until - {now}, expires_at - {now}, answer`
 
 func scanRow(s scanner) (*row, error) {
 	var r rawRow
-	if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.answer); err != nil {
+	if err := s.Scan(&r.token, &r.fingerprint, &r.state, &r.hold, &r.attempt, &r.age, &r.left, &r.expiry, &r.answer); err != nil {
 		return nil, err
 	}
 	return r.row()
@@ -59,6 +60,7 @@ func (r *rawRow) row() (*row, error) {
 		attempt:     int(r.attempt),
 		age:         max(0, duration(r.age)), // a clock that was set back
 		left:        duration(r.left),
+		expires:     duration(r.expiry),
 		answer:      r.answer,
 	}, nil
 }
@@ -69,7 +71,7 @@ func (r *row) under(state backend.State, token backend.Token) bool {
 }
 
 func (r *row) replay() backend.Grant {
-	return backend.Grant{Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt, Age: r.age}
+	return backend.Grant{Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt, Age: r.age, RetentionLeft: r.expires}
 }
 
 // milliseconds rounds up: a lease is never shorter than what was asked for.

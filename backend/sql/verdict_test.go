@@ -28,9 +28,9 @@ func TestDecide(t *testing.T) {
 			&row{fingerprint: other, state: backend.Pending, token: mine, left: -hour}, false, stay, backend.Grant{Verdict: backend.Mismatch},
 		},
 		"T9 an answer": {
-			&row{fingerprint: same, state: backend.Done, token: theirs, attempt: 2, age: hour, answer: []byte("x")}, false,
+			&row{fingerprint: same, state: backend.Done, token: theirs, attempt: 2, age: hour, expires: 2 * hour, answer: []byte("x")}, false,
 			stay,
-			backend.Grant{Verdict: backend.Replay, Answer: []byte("x"), Attempt: 2, Age: hour},
+			backend.Grant{Verdict: backend.Replay, Answer: []byte("x"), Attempt: 2, Age: hour, RetentionLeft: 2 * hour},
 		},
 		"given up": {
 			&row{fingerprint: same, state: backend.Unknown, token: mine, age: hour}, false, stay, backend.Grant{Verdict: backend.Held, Age: hour},
