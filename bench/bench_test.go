@@ -27,6 +27,19 @@ func TestEveryContestOfSQLiteRuns(t *testing.T) {
 	require.NoError(t, s.close(t.Context()))
 }
 
+func TestTheSizeOfATableIsTold(t *testing.T) {
+	t.Parallel()
+	s, err := openSQLite(t.Context(), t.TempDir(), "NORMAL", 2)
+	require.NoError(t, err)
+	_, err = s.growth(t.Context(), []int{2000})
+	require.NoError(t, err)
+	data, index, err := s.size(t.Context(), grown(2000))
+	require.NoError(t, err)
+	require.InDelta(t, 2000*300, data, 2000*150)
+	require.InDelta(t, 2000*45, index, 2000*30)
+	require.NoError(t, s.close(t.Context()))
+}
+
 func TestATableIsPrunedBesideClaims(t *testing.T) {
 	t.Parallel()
 	s, err := openSQLite(t.Context(), t.TempDir(), "NORMAL", 8)
@@ -64,7 +77,7 @@ func TestFiguresAreRatiosToTheFirst(t *testing.T) {
 
 func TestWrongArgumentsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-callers", "0"}, {"-callers", "1,x"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-callers", "0"}, {"-callers", "1,x"}, {"-unknown"}, {"-rows", "-1"}} {
 		_, err := parse(args)
 		require.Error(t, err, strings.Join(args, " "))
 	}

@@ -13,7 +13,7 @@ func (s *side) growth(ctx context.Context, sizes []int) ([]*contest, error) {
 	first := &contest{name: s.name + ": first run by rows in the table"}
 	replay := &contest{name: s.name + ": replay by rows in the table"}
 	for _, rows := range sizes {
-		store, err := s.filled(ctx, fmt.Sprintf("grown_%d", rows), rows, 0)
+		store, err := s.filled(ctx, grown(rows), rows, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -30,6 +30,15 @@ func (s *side) growth(ctx context.Context, sizes []int) ([]*contest, error) {
 		replay.contestants = append(replay.contestants, contestant{name, func(ctx context.Context) error { return storeReplay(ctx, store, again(next())) }, s.trips})
 	}
 	return []*contest{first, replay}, nil
+}
+
+// grown is the table of so many rows.
+func grown(rows int) string { return fmt.Sprintf("grown_%d", rows) }
+
+// size returns the bytes of a table's rows and of its index.
+func (s *side) size(ctx context.Context, table string) (data, index int64, err error) {
+	err = s.db.QueryRowContext(ctx, fmt.Sprintf(s.sql.size, table)).Scan(&data, &index)
+	return data, index, err
 }
 
 // filled makes a table with so many records that live and so many that have expired, and a store on it.

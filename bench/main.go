@@ -1,7 +1,7 @@
 // Bench measures what idem costs, against statements written by hand that do as little as can be, on the servers that
 // people use.
 //
-//	go run ./bench [-short] [-only NAME] [-callers 1,32] [-svg FILE] [-grow]
+//	go run ./bench [-short] [-only NAME] [-callers 1,32] [-svg FILE] [-grow [-rows 10000,1000000]]
 //
 // It takes the servers that IDEM_TEST_POSTGRES, IDEM_TEST_MYSQL and IDEM_TEST_REDIS name, makes a schema, a database or keys of
 // its own there and drops them, and says which it skips. bench/run starts private ones in memory first, where a flush of the disk costs
@@ -30,7 +30,8 @@ type plan struct {
 	only    string
 	dir     string // of SQLite's files
 	svg     string // the file that a plot goes to; may be empty
-	grow    bool   // compare a large table with a small one, and prune
+	grow    bool   // compare large tables with a small one, and prune
+	rows    []int  // in those
 }
 
 func main() {
@@ -53,7 +54,8 @@ func parse(args []string) (*plan, error) {
 	budget := flags.Duration("time", 12*time.Second, "for each contest and number of callers")
 	only := flags.String("only", "", "only contests whose name has this text")
 	callers := flags.String("callers", "", "numbers of callers (default 1,8,32,128; with -short 1,32)")
-	grow := flags.Bool("grow", false, "instead: compare tables of ten thousand and a million rows, and prune a million")
+	grow := flags.Bool("grow", false, "instead: compare tables of some sizes, and prune a million rows")
+	rows := flags.String("rows", "10000,1000000", "with -grow: how many rows the tables have")
 	svg := flags.String("svg", "", "a file for a plot of the last number of callers")
 	dir := flags.String("dir", os.TempDir(), "where SQLite's files are made")
 	if err := flags.Parse(args); err != nil {
@@ -67,14 +69,24 @@ func parse(args []string) (*plan, error) {
 	if *callers == "" {
 		*callers = many
 	}
-	for text := range strings.SplitSeq(*callers, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			return nil, fmt.Errorf("-callers: %q is not a number between 1 and 1000", text)
-		}
-		p.callers = append(p.callers, n)
+	var err error
+	if p.callers, err = numbers("-callers", *callers, 1000); err != nil {
+		return nil, err
 	}
-	return p, nil
+	p.rows, err = numbers("-rows", *rows, 1_000_000_000)
+	return p, err
+}
+
+// numbers reads a list of them.
+func numbers(flag, list string, most int) (all []int, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return nil, fmt.Errorf("%s: %q is not a number between 1 and %d", flag, text, most)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 // database is what can be measured.
@@ -204,12 +216,19 @@ func (p *plan) compare(ctx context.Context, s interface {
 
 // measureGrowth measures what becomes of a table as it grows.
 func (p *plan) measureGrowth(ctx context.Context, s *side, print *report) error {
-	contests, err := s.growth(ctx, []int{10_000, 1_000_000})
+	contests, err := s.growth(ctx, p.rows)
 	if err != nil {
 		return err
 	}
 	if err := p.hold(ctx, contests, print); err != nil {
 		return err
+	}
+	for _, rows := range p.rows {
+		data, index, err := s.size(ctx, grown(rows))
+		if err != nil {
+			return err
+		}
+		print.size(s.name, rows, data, index)
 	}
 	pruned, err := s.prune(ctx, 1_000_000, 5*time.Second)
 	if err != nil {

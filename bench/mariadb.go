@@ -38,6 +38,7 @@ RETURNING token, fingerprint, state, answer`,
 SELECT UNHEX(SHA2(CONCAT(RAND(), '-', seq + %[4]d), 256)), '0123456789abcdef', CONCAT(UNHEX(SHA2('r', 256)), 'v'), 2, 0, 1, 1, 1, %[2]s, REPEAT('x', 128), '', 'bench', CONCAT('user-', seq %% 1000), CONCAT('key-', seq)
 FROM seq_1_to_50000 LIMIT %[3]d`,
 	expired: `1 + FLOOR(RAND() * 998)`,
+	size:    `SELECT data_length, index_length FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '%[1]s'`,
 	batch:   `DELETE FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000`,
 }
 

@@ -36,6 +36,7 @@ SELECT token, fingerprint, state, answer FROM cur UNION ALL SELECT token, NULL, 
 SELECT sha256((random()::text || n)::bytea), '0123456789abcdef', sha256('r') || 'v', 2, 0, 1, 1, 1, %[2]s, convert_to(repeat('x', 128), 'UTF8'), '', 'bench', 'user-' || n %% 1000, 'key-' || n
 FROM generate_series(%[4]d, %[4]d + %[3]d - 1) AS n`,
 	settle:  `ANALYZE %s`,
+	size:    `SELECT pg_table_size('%[1]s'), pg_indexes_size('%[1]s')`,
 	expired: `(1 + random() * 998)::bigint`,
 	batch:   `DELETE FROM batched WHERE id IN (SELECT id FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)`,
 }

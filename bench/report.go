@@ -51,6 +51,12 @@ func (r *report) contest(c *contest, figures [][]figure, counted []exact) {
 	}
 }
 
+// size prints what a row takes.
+func (r *report) size(name string, rows int, data, index int64) {
+	const mb = 1 << 20
+	fmt.Fprintf(r.out, "\n%s, %d rows: %d MB and %d MB of index, **%d bytes a row**\n", name, rows, data/mb, index/mb, (data+index)/int64(rows))
+}
+
 // pruning prints what was noticed of a Prune.
 func (r *report) pruning(name string, p *pruning) {
 	walk := float64(p.rows) / p.took.Seconds()

@@ -58,7 +58,9 @@ type texts struct {
 	// what a server does about a table some time after that. batch removes up to a thousand expired records of a table
 	// "batched" in the order of expiry.
 	fill, settle, batch string
-	expired             string // an expression for an expires_at that is over, a different one for each row
+
+	size    string // the bytes of a table's rows, and of its index
+	expired string // an expression for an expires_at that is over, a different one for each row
 }
 
 // answerSize is that of the answers that are stored, in bytes.

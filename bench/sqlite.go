@@ -32,6 +32,7 @@ WHERE f.expires_at <= unixepoch('subsec') * 1000`,
 	fill: `INSERT INTO %[1]s (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, answer, note, guard_name, user_name, key_text)
 WITH RECURSIVE s (n) AS (SELECT %[4]d UNION ALL SELECT n + 1 FROM s LIMIT %[3]d)
 SELECT randomblob(32), randomblob(16), randomblob(33), 2, 0, 1, 1, 1, %[2]s, randomblob(128), '', 'bench', 'user-' || n %% 1000, 'key-' || n FROM s`,
+	size:    `SELECT (SELECT sum(pgsize) FROM dbstat WHERE name = '%[1]s'), (SELECT sum(pgsize) FROM dbstat WHERE name = 'sqlite_autoindex_%[1]s_1')`,
 	expired: `1 + abs(random()) % 998`,
 	batch:   `DELETE FROM batched WHERE id IN (SELECT id FROM batched WHERE expires_at <= 1000 ORDER BY expires_at LIMIT 1000)`,
 }
