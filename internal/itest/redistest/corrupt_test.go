@@ -271,6 +271,8 @@ func TestEveryScriptWritesAWholeRecord(t *testing.T) {
 			_, err = store.Prune(ctx)
 			require.NoError(t, err)
 			is("abandoned, as Prune finds it", backend.Unknown, 1, "", 0)
+			_, err = store.Forget(ctx, c.ID)
+			require.NoError(t, err)
 		}
 	}
 }
