@@ -29,7 +29,7 @@ var completeRules = []Rule{
 			r.advance(lease - minute)
 			own.completesFor(3*retention, []byte("answer"), backend.Kept)
 			r.advance(3*retention - 2*minute)
-			own.rival().replays("answer")
+			r.about("Age of the answer", own.rival().replays("answer").Age, 3*retention-2*minute)
 			r.advance(3 * minute)
 			own.rival().claims(1)
 		}),

@@ -52,11 +52,13 @@ var expiryRules = []Rule{
 	rule("a pending record that holds never expires",
 		"A record expires: a held one never.",
 		func(r *rig) {
-			own := r.claimedHolding()
-			own.renews(backend.Kept)
+			renewed, never := r.claimedHolding(), r.claimedHolding()
+			renewed.renews(backend.Kept)
 			r.advance(ages)
-			own.stranger().begins(backend.Mismatch)
-			own.rival().begins(backend.Held)
+			for _, own := range []*attempt{renewed, never} {
+				own.stranger().begins(backend.Mismatch)
+				own.rival().begins(backend.Held)
+			}
 		}),
 	rule("an Unknown record never expires",
 		"A record expires: an unknown one never.",

@@ -112,13 +112,17 @@ var holdRules = []Rule{
 			never.rival().claims(1)
 		}),
 	offered("T8' a hold keeps its note",
-		"Hold: Pending under token becomes Unknown and keeps note.",
+		"Hold: Pending under token becomes Unknown and keeps note; an empty one keeps what a renewal left.",
 		func(r *rig, i backend.Inspector) {
 			own := r.claimed()
 			own.holds("stripe pi_123", backend.Kept)
 			r.note(i, own, "stripe pi_123")
 			own.again().holds("another", backend.Kept)
 			r.note(i, own, "stripe pi_123")
+			renewed := r.claimed()
+			renewed.renewsWith(backend.Renewal{Lease: lease, Retention: retention, Note: "stripe pi_456"}, backend.Kept)
+			renewed.holds("", backend.Kept)
+			r.note(i, renewed, "stripe pi_456")
 			longest, other := strings.Repeat("\u00e9", backend.MaxNote/2)+"x", r.claimed()
 			other.holds(longest, backend.Kept)
 			r.note(i, other, longest)

@@ -19,8 +19,12 @@ var renewRules = []Rule{
 		"Renewal.Retention: what the record outlives its new lease by.",
 		func(r *rig) {
 			own := r.claimed()
-			own.renewsWith(backend.Renewal{Lease: lease, Retention: 10 * retention}, backend.Kept)
-			r.advance(lease + 9*retention)
+			r.advance(4 * minute)
+			own.renewsWith(backend.Renewal{Lease: 2 * lease, Retention: 10 * retention}, backend.Kept)
+			g := own.rival().begins(backend.InFlight)
+			r.about("LeaseLeft", g.LeaseLeft, 2*lease)
+			r.about("Age of the claim", g.Age, 4*minute)
+			r.advance(2*lease + 9*retention)
 			own.stranger().begins(backend.Mismatch)
 			r.advance(2 * retention)
 			own.stranger().claims(1)

@@ -82,6 +82,13 @@ func TestEveryEndOfAWatchedRecordIsTold(t *testing.T) {
 			_, err := acting.Forget(ctx, c.ID)
 			require.NoError(t, err)
 		},
+		"complete after a takeover": func(c backend.Claim, watch func()) {
+			watch()
+			s.advance(t, c.Lease)
+			next := again(c)
+			begins(t, acting, next, backend.Claimed)
+			completes(t, acting, next, "answer", backend.Kept)
+		},
 		"abandon": func(c backend.Claim, watch func()) {
 			watch()
 			s.advance(t, c.Lease)
