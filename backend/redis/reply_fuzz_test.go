@@ -11,15 +11,41 @@ import (
 )
 
 // FuzzReply: whatever a server answers, reading it does not panic, and is either an error without a verdict or a verdict
-// without an error. An answer is written here with a line for each of its parts: ":" begins a number, "-" stands for nothing.
+// without an error. An answer is written here in parts between zero bytes: ":" begins a number, "-" stands for nothing, and
+// an answer of one part is no list.
 func FuzzReply(f *testing.F) {
-	id, token, fp := backend.NewID("", "", "key"), backend.NewToken(), backend.NewFingerprint()
-	for _, text := range []string{
-		":1", ":0", ":-9223372036854775808", "done\n1\n10\nanswer\n:5", "done\n1\n10\n\n:-1", "mismatch", "kept\nanswer", "kept\n-",
-		"held\n:5", "in flight\n:5\n:-5", "in flight\n9223372036854775807\n:1", "corrupt\nwhat", "frozen", "",
-		strings.Join([]string{"pending", text(fp[:]), text(token[:]), "2", "1", ":3000", ":10000", "0", ":-1", ":0", "note", "g", "u", "k"}, "\n"),
+	id := backend.NewID("", "", "key")
+	stored := string((&record{state: done, attempt: 1, retention: 10, guard: "g", user: "u", key: "k", answer: "answer"}).appendTo(nil))
+	claimed := string((&record{state: pending, hold: true, attempt: 2, lease: 3000, since: 5, note: "note"}).appendTo(nil))
+	expiring := string((&record{state: pending, attempt: 1, lease: 3000, retention: 10000}).appendTo(nil))
+	for _, parts := range [][]string{
+		{":1"},
+		{":0"},
+		{":-9223372036854775808"},
+		{":9223372036854775807"},
+		{""},
+		{"OK"},
+		{stored + "00000000000005"},
+		{stored + "-0000000000001"},
+		{stored + "99999999999999"},
+		{claimed + "00000000000005"},
+		{stored},
+		{"mismatch", "-"},
+		{"kept", stored},
+		{"kept", claimed},
+		{"kept", "-"},
+		{"held", ":5"},
+		{"in flight", ":5", ":-5"},
+		{"in flight", "9223372036854775807", ":1"},
+		{"corrupt", "what"},
+		{"unread", "idem2"},
+		{"unread", format},
+		{"frozen", ""},
+		{"record", stored, ":" + strconv.Itoa(len(stored)), ":5", ":1800000000000"},
+		{"record", claimed, ":" + strconv.Itoa(len(claimed)), ":-1", ":1800000000000"},
+		{"record", expiring, ":" + strconv.Itoa(len(expiring)), ":9223372036854775807", ":-9223372036854775808"},
 	} {
-		f.Add(text)
+		f.Add(strings.Join(parts, "\x00"))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := newReply(answerOf(text), nil)
@@ -42,25 +68,22 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// answerOf is what the client would return: a number alone, or a list.
+// answerOf is what the client would return.
 func answerOf(text string) any {
 	var list []any
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		n, err := strconv.ParseInt(strings.TrimPrefix(line, ":"), 10, 64)
+	for part := range strings.SplitSeq(text, "\x00") {
+		n, err := strconv.ParseInt(strings.TrimPrefix(part, ":"), 10, 64)
 		switch {
-		case line == "-":
+		case part == "-":
 			list = append(list, nil)
-		case strings.HasPrefix(line, ":") && err == nil:
+		case strings.HasPrefix(part, ":") && err == nil:
 			list = append(list, n)
 		default:
-			list = append(list, line)
+			list = append(list, part)
 		}
 	}
 	if len(list) == 1 {
-		if n, ok := list[0].(int64); ok {
-			return n
-		}
+		return list[0]
 	}
 	return list
 }
