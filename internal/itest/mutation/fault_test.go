@@ -33,6 +33,7 @@ var tables = map[string]table{
 	"engine":      engine,
 	"memory":      memory,
 	"SQL":         inSQL,
+	"GroupCommit": sharedInSQL,
 	"Redis":       inRedis,
 	"httpadapter": overHTTP,
 }
