@@ -56,7 +56,7 @@ func TestAReplyThatNoScriptGivesIsNoVerdict(t *testing.T) {
 	for _, read := range []func(reply, error) (backend.Grant, error){begun, ended} {
 		g, err := read(newReply(stored+left, nil))
 		require.NoError(t, err)
-		require.Equal(t, backend.Grant{Verdict: backend.Replay, Attempt: 1, Age: 5 * time.Millisecond, Answer: []byte("answer")}, g)
+		require.Equal(t, backend.Grant{Verdict: backend.Replay, Attempt: 1, Age: 5 * time.Millisecond, RetentionLeft: 5 * time.Millisecond, Answer: []byte("answer")}, g)
 	}
 	for _, number := range []int64{-1, 2} {
 		_, err := ended(reply{number: number}, nil)
