@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,13 +45,13 @@ var redisScenes = []scene{
 		return a.do(g, succeeds)
 	}},
 	{"a Redis key of another type", idem.CodeCorrupt, afterOnRedis(func(f *redisScenery, key string) error {
-		return errors.Join(f.client.Del(f.Context(), key).Err(), f.client.Set(f.Context(), key, markAnswer, 0).Err())
+		return errors.Join(f.client.Del(f.Context(), key).Err(), f.client.RPush(f.Context(), key, markAnswer).Err())
 	})},
-	{"a Redis record without its fields", idem.CodeCorrupt, afterOnRedis(func(f *redisScenery, key string) error {
-		return f.client.HDel(f.Context(), key, "fingerprint", "token").Err()
+	{"a Redis record that is cut short", idem.CodeCorrupt, afterOnRedis(func(f *redisScenery, key string) error {
+		return f.rewrite(key, func(record string) string { return record[:recordHead-1] })
 	})},
 	{"a Redis record of an unknown state", idem.CodeCorrupt, afterOnRedis(func(f *redisScenery, key string) error {
-		return f.client.HSet(f.Context(), key, "state", markBody).Err()
+		return f.client.SetRange(f.Context(), key, int64(len("idem1")), markBody).Err()
 	})},
 	{"a Redis answer that is cut short", idem.CodeCorrupt, afterOnRedis(func(f *redisScenery, key string) error {
 		return f.change(key, func(answer []byte) []byte { return answer[:len(answer)-1] })
@@ -128,13 +129,25 @@ func afterOnRedis(change func(f *redisScenery, key string) error) func(*actor) e
 	}
 }
 
+// recordHead is how long the head of a record is; the last 9 bytes are the size of all that stands before the answer.
+const recordHead = 162
+
+// rewrite rewrites a record.
+func (f *redisScenery) rewrite(key string, how func(record string) string) error {
+	record, err := f.client.Get(f.Context(), key).Result()
+	if err != nil {
+		return fmt.Errorf("no record is stored: %w", err)
+	}
+	return f.client.Set(f.Context(), key, how(record), redis.KeepTTL).Err()
+}
+
 // change rewrites the stored answer.
 func (f *redisScenery) change(key string, how func([]byte) []byte) error {
-	answer, err := f.client.HGet(f.Context(), key, "answer").Bytes()
-	if err != nil {
-		return fmt.Errorf("no answer is stored: %w", err)
-	}
-	return f.client.HSet(f.Context(), key, "answer", how(answer)).Err()
+	return f.rewrite(key, func(record string) string {
+		size, err := strconv.Atoi(record[recordHead-9 : recordHead])
+		require.NoError(f, err)
+		return record[:size] + string(how([]byte(record[size:])))
+	})
 }
 
 type tappedRedis struct {

@@ -69,11 +69,14 @@ func (k keys) of(ids []backend.ID) (all []string) {
 
 // shift moves all times of records back, which is all that a clock going forward does to them.
 var shift = redis.NewScript(`for _, key in ipairs(KEYS) do
-if redis.call('EXISTS', key) == 1 then
-	local expires = redis.call('PEXPIRETIME', key)
-	redis.call('HINCRBY', key, 'since', -ARGV[1])
-	if expires > 0 then redis.call('PEXPIREAT', key, expires - ARGV[1]) end
-end
+	local state, hold = string.match(redis.call('GETRANGE', key, 0, 72), '^idem1([pdu]).*([01])$')
+	if state then
+		local expires = redis.call('PEXPIRETIME', key)
+		if state == 'u' or state == 'p' and hold == '1' then
+			redis.call('SETRANGE', key, 112, string.format('%014.0f', redis.call('GETRANGE', key, 112, 125) - ARGV[1]))
+		end
+		if expires > 0 then redis.call('PEXPIREAT', key, expires - ARGV[1]) end
+	end
 end
 return 1`)
 
