@@ -13,7 +13,7 @@ import (
 )
 
 // killsAtPoints is how many attempts are killed at named points on each backend, in a run that nothing multiplies.
-const killsAtPoints = 384
+const killsAtPoints = 128
 
 // fate is what becomes of a key whose first attempt is killed at a point: how many effects it has in the end, and
 // whether the outcome is unknown. The first attempt's effect in a transaction that did not commit is none.

@@ -13,7 +13,7 @@ import (
 )
 
 // stops is how many processes are stopped on each backend, in a run that nothing multiplies.
-const stops = 104
+const stops = 40
 
 // pause is where a process is stopped for longer than its lease.
 type pause struct {

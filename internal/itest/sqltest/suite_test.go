@@ -160,13 +160,12 @@ func (p *stage) harness() backendtest.TxHarness[*sqlx.Tx] {
 }
 
 func everySetup(t *testing.T, f func(*testing.T, func(*testing.T) backendtest.TxHarness[*sqlx.Tx])) {
-	everySetupAs(t, func(s setup) setup { return s }, f)
+	everySetupOf(t, setups, f)
 }
 
-func everySetupAs(t *testing.T, as func(setup) setup, f func(*testing.T, func(*testing.T) backendtest.TxHarness[*sqlx.Tx])) {
+func everySetupOf(t *testing.T, all []setup, f func(*testing.T, func(*testing.T) backendtest.TxHarness[*sqlx.Tx])) {
 	t.Parallel()
-	for _, s := range setups {
-		s = as(s)
+	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			stage := s.stage(t)
