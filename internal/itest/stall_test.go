@@ -13,6 +13,9 @@ var stalls stallClock
 // beat is how often the clock asks the scheduler and the disk whether they are there.
 const beat = 100 * time.Millisecond
 
+// lateness is how late a beat is on a machine that works. On one that is overloaded all are late, by less than a stall each.
+const lateness = beat / 20
+
 type stallClock struct {
 	mu   sync.Mutex
 	last time.Time // the last beat
@@ -59,7 +62,7 @@ func (c *stallClock) start() (stop func(), err error) {
 func (c *stallClock) beat(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if missed := now.Sub(c.last) - beat; missed > beat {
+	if missed := now.Sub(c.last) - beat; missed > lateness {
 		c.late = append(c.late, stall{now, missed})
 	}
 	c.last = now
@@ -71,7 +74,7 @@ func (c *stallClock) since(t time.Time) (total time.Duration) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	all := c.late
-	if missing := now.Sub(c.last) - beat; missing > beat {
+	if missing := now.Sub(c.last) - beat; missing > lateness {
 		all = append(all[:len(all):len(all)], stall{now, missing})
 	}
 	for _, s := range all {
