@@ -77,9 +77,13 @@ expires_at = CASE WHEN expires_at = 9223372036854775807 THEN expires_at ELSE exp
 
 // shiftRedis moves the times of a record back.
 var shiftRedis = redis.NewScript(`#!lua flags=allow-oom
-if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 0 end
+if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return 0 end
+local state, hold = string.match(redis.call('GETRANGE', KEYS[1], 0, 72), '^idem1([pdu]).*([01])$')
+if not state then return 0 end
 local expires = redis.call('PEXPIRETIME', KEYS[1])
-redis.call('HINCRBY', KEYS[1], 'since', -ARGV[1])
+if state == 'u' or state == 'p' and hold == '1' then
+	redis.call('SETRANGE', KEYS[1], 112, string.format('%014.0f', redis.call('GETRANGE', KEYS[1], 112, 125) - ARGV[1]))
+end
 if expires > 0 then redis.call('PEXPIREAT', KEYS[1], expires - ARGV[1]) end
 return 1`)
 
