@@ -11,7 +11,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	"github.com/jmoiron/sqlx"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/idem-go/idem"
@@ -19,6 +18,7 @@ import (
 	"github.com/idem-go/idem/ginadapter"
 	"github.com/idem-go/idem/httpadapter"
 	"github.com/idem-go/idem/httpadapter/adaptertest"
+	"github.com/idem-go/idem/internal/itest/redisserver"
 )
 
 // adapters are the routers that the HTTP middleware is proved on, as adaptertest.Harness.Build.
@@ -68,24 +68,12 @@ expires_at = CASE WHEN expires_at = 9223372036854775807 THEN expires_at ELSE exp
 		return func(ctx context.Context, d time.Duration) error {
 			var failed error
 			for _, key := range redisKeys(t, client, prefix) {
-				failed = errors.Join(failed, shiftRedis.Run(ctx, client, []string{key}, d.Milliseconds()).Err())
+				failed = errors.Join(failed, redisserver.Shift(ctx, client, key, d))
 			}
 			return failed
 		}
 	},
 }
-
-// shiftRedis moves the times of a record back.
-var shiftRedis = redis.NewScript(`#!lua flags=allow-oom
-if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return 0 end
-local state, hold = string.match(redis.call('GETRANGE', KEYS[1], 0, 72), '^idem1([pdu]).*([01])$')
-if not state then return 0 end
-local expires = redis.call('PEXPIRETIME', KEYS[1])
-if state == 'u' or state == 'p' and hold == '1' then
-	redis.call('SETRANGE', KEYS[1], 112, string.format('%014.0f', redis.call('GETRANGE', KEYS[1], 112, 125) - ARGV[1]))
-end
-if expires > 0 then redis.call('PEXPIREAT', KEYS[1], expires - ARGV[1]) end
-return 1`)
 
 // sqlClock moves the times of a table by a statement with one parameter, as often as it stands there.
 func sqlClock(t *testing.T, db *sqlx.DB, err error, statement string) func(context.Context, time.Duration) error {

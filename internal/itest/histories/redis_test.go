@@ -2,6 +2,7 @@ package histories
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/idem-go/idem/backend"
 	redisbackend "github.com/idem-go/idem/backend/redis"
 	"github.com/idem-go/idem/internal/itest/proxy"
+	"github.com/idem-go/idem/internal/itest/redisserver"
 )
 
 func TestHistoriesOnRedis(t *testing.T) {
@@ -67,21 +69,12 @@ func (k keys) of(ids []backend.ID) (all []string) {
 	return all
 }
 
-// shift moves all times of records back, which is all that a clock going forward does to them.
-var shift = redis.NewScript(`for _, key in ipairs(KEYS) do
-	local state, hold = string.match(redis.call('GETRANGE', key, 0, 72), '^idem1([pdu]).*([01])$')
-	if state then
-		local expires = redis.call('PEXPIRETIME', key)
-		if state == 'u' or state == 'p' and hold == '1' then
-			redis.call('SETRANGE', key, 112, string.format('%014.0f', redis.call('GETRANGE', key, 112, 125) - ARGV[1]))
-		end
-		if expires > 0 then redis.call('PEXPIREAT', key, expires - ARGV[1]) end
-	end
-end
-return 1`)
-
 func (k keys) pass(ctx context.Context, ids []backend.ID, d time.Duration) error {
-	return shift.Run(ctx, k.client, k.of(ids), d.Milliseconds()).Err()
+	var failed error
+	for _, key := range k.of(ids) {
+		failed = errors.Join(failed, redisserver.Shift(ctx, k.client, key, d))
+	}
+	return failed
 }
 
 func (k keys) remove(ctx context.Context, ids []backend.ID) error {

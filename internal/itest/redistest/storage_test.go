@@ -15,6 +15,7 @@ import (
 	"github.com/idem-go/idem/backend"
 	"github.com/idem-go/idem/backend/backendtest"
 	redisbackend "github.com/idem-go/idem/backend/redis"
+	"github.com/idem-go/idem/internal/itest/redisserver"
 )
 
 // serverURL names a server where tests may make keys under prefixes of their own, which go with them.
@@ -96,22 +97,10 @@ func (s *storage) openOn(tb backendtest.TB, client redis.UniversalClient, opts .
 	return store
 }
 
-// shift moves all times of a record back, which is all that a clock going forward does to it.
-var shift = redis.NewScript(`#!lua flags=allow-oom
-if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return 0 end
-local state, hold = string.match(redis.call('GETRANGE', KEYS[1], 0, 72), '^idem1([pdu]).*([01])$')
-if not state then return 0 end
-local expires = redis.call('PEXPIRETIME', KEYS[1])
-if state == 'u' or state == 'p' and hold == '1' then
-	redis.call('SETRANGE', KEYS[1], 112, string.format('%014.0f', redis.call('GETRANGE', KEYS[1], 112, 125) - ARGV[1]))
-end
-if expires > 0 then redis.call('PEXPIREAT', KEYS[1], expires - ARGV[1]) end
-return 1`)
-
 func (s *storage) advance(tb backendtest.TB, d time.Duration) {
 	tb.Helper()
 	for _, key := range s.keys(tb.Context()) {
-		if err := shift.Run(tb.Context(), s.own, []string{key}, d.Milliseconds()).Err(); err != nil {
+		if err := redisserver.Shift(tb.Context(), s.own, key, d); err != nil {
 			tb.Fatalf("advance: %v", err)
 		}
 	}

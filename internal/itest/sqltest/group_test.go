@@ -244,20 +244,27 @@ func TestWhoLeavesHarmsNobodyElse(t *testing.T) {
 	})
 }
 
+// locks is an open transaction that has written to every record, and has made the record of a claim.
+func (p *place) locks(t *testing.T, db *sqlx.DB, made backend.Claim) *sqlx.Tx {
+	t.Helper()
+	tx, err := db.BeginTxx(t.Context(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() }) // in case
+	_, err = tx.ExecContext(t.Context(), p.sql(`UPDATE {t} SET attempt = 2`))
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), p.sql(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
+VALUES (?, ?, ?, 1, 0, 1, 1, 1, 1, '')`), made.ID[:], made.Token[:], made.Fingerprint[:])
+	require.NoError(t, err)
+	return tx
+}
+
 // Somebody's open transaction holds up who asks for its rows, and nobody who asks for others in the same moment.
 func TestALockedRowHoldsUpItsOwnCallersOnly(t *testing.T) {
 	each(t, onServers, func(t *testing.T, p *place) {
 		db, store := p.shared(t, 12)
 		started, wanted := claimOf("started"), claimOf("wanted")
 		begins(t, store, started, backend.Claimed)
-		tx, err := db.BeginTxx(t.Context(), nil)
-		require.NoError(t, err)
-		defer tx.Rollback() // in case
-		_, err = tx.ExecContext(t.Context(), p.sql(`UPDATE {t} SET attempt = 2`))
-		require.NoError(t, err)
-		_, err = tx.ExecContext(t.Context(), p.sql(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
-VALUES (?, ?, ?, 1, 0, 1, 1, 1, 1, '')`), wanted.ID[:], wanted.Token[:], wanted.Fingerprint[:])
-		require.NoError(t, err)
+		tx := p.locks(t, db, wanted)
 
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
@@ -307,14 +314,7 @@ func TestOnPostgresNothingSharedWaitsForALock(t *testing.T) {
 		db, store := p.shared(t, 6)
 		started, wanted := claimOf("started"), claimOf("wanted")
 		begins(t, store, started, backend.Claimed)
-		tx, err := db.BeginTxx(t.Context(), nil)
-		require.NoError(t, err)
-		defer tx.Rollback() // in case
-		_, err = tx.ExecContext(t.Context(), p.sql(`UPDATE {t} SET attempt = 2`))
-		require.NoError(t, err)
-		_, err = tx.ExecContext(t.Context(), p.sql(`INSERT INTO {t} (id, token, fingerprint, state, hold, attempt, since, lease_until, expires_at, note)
-VALUES (?, ?, ?, 1, 0, 1, 1, 1, 1, '')`), wanted.ID[:], wanted.Token[:], wanted.Fingerprint[:])
-		require.NoError(t, err)
+		tx := p.locks(t, db, wanted)
 		var blocker int
 		require.NoError(t, tx.GetContext(t.Context(), &blocker, `SELECT pg_backend_pid()`))
 
