@@ -32,7 +32,7 @@ func TestALostAcknowledgementOfPruningRemovesNothingElse(t *testing.T) {
 		live := call{guarantee: idem.Rerun, key: "live"}
 		stays, err := f.witness.do(t.Context(), live)
 		require.NoError(t, err)
-		for _, round := range rounds(0, acksOn(name)) {
+		for _, round := range rounds(0, acksEach) {
 			due := newDue(t, f, fmt.Sprint("round ", round))
 			lost := l.lose(opPrune)
 			_, err := g.Prune(t.Context())

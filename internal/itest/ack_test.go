@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,18 +41,6 @@ type ackLoser interface {
 
 // acksEach is how many acknowledgements of each operation get lost on each backend, in a run that nothing multiplies.
 const acksEach = 200
-
-// acksOn is acksEach, but for PostgreSQL: each lost answer costs it a process for the next connection, and it is gone to by
-// two drivers.
-func acksOn(name string) int {
-	switch {
-	case name == "postgres by lib/pq":
-		return acksEach / 20
-	case strings.HasPrefix(name, "postgres"):
-		return acksEach / 5
-	}
-	return acksEach
-}
 
 // noted is a story whose fn leaves a note, twice where it is not told that the first was kept.
 var noted = story{name: "Hold, noted", guarantee: idem.Hold, state: backend.Done, within: func(ctx context.Context) {
@@ -105,7 +92,7 @@ func TestALostAcknowledgementChangesNothing(t *testing.T) {
 						f.judge(t, s, f.tell(t.Context(), s, idem.Key(fmt.Sprintf("%s, nothing fails, %p", name, f))))
 					}
 				}
-				for group := range slices.Chunk(rounds(i, acksOn(name)), len(workers)) {
+				for group := range slices.Chunk(rounds(i, acksEach), len(workers)) {
 					all := make([]loss, len(group))
 					for i, round := range group {
 						s := storyNamed(row.stories[round%len(row.stories)])

@@ -16,7 +16,7 @@ import (
 )
 
 // killsAtRandom is how many processes are killed at random times on each backend, in a run that nothing multiplies.
-const killsAtRandom = 40
+const killsAtRandom = 120
 
 func TestAProcessKilledAtAnyTimeLeavesNothingWrong(t *testing.T) {
 	t.Parallel()

@@ -12,8 +12,8 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// killsAtPoints is how many attempts are killed at named points on each backend, in a run that nothing multiplies.
-const killsAtPoints = 128
+// killsAtPoints is how many processes are killed at named points on each backend, in a run that nothing multiplies.
+const killsAtPoints = 384
 
 // fate is what becomes of a key whose first attempt is killed at a point: how many effects it has in the end, and
 // whether the outcome is unknown. The first attempt's effect in a transaction that did not commit is none.
@@ -64,39 +64,23 @@ func TestAKilledAttemptEndsAsItsGuaranteeSays(t *testing.T) {
 	})
 }
 
-// callsEach is how many calls are stopped in one process, where that can be.
-const callsEach = 4
-
-// strike has calls stop at the point, and kills their processes.
+// strike has a process for each call stop at the point, and kills it.
 func (f fate) strike(t *testing.T, st storage, group []int) {
 	t.Helper()
-	var calls []call
-	var orders [][]order // of each process
-	for i, round := range group {
-		c := call{guarantee: f.guarantee, key: idem.Key(fmt.Sprint("key-", round))}
-		if calls = append(calls, c); i%callsEach == 0 {
-			orders = append(orders, nil)
-		}
-		last := len(orders) - 1
-		orders[last] = append(orders[last], order{Call: i + 1, Guarantee: c.guarantee, Key: c.key, Stop: f.point})
-	}
-	victims, dead := st.crowd(t, len(orders)), make([]report, len(calls))
+	calls, dead := make([]call, len(group)), make([]report, len(group))
+	victims := st.crowd(t, len(group))
 	for i, p := range victims {
-		p.send(orders[i]...)
+		calls[i] = call{guarantee: f.guarantee, key: idem.Key(fmt.Sprint("key-", group[i]))}
+		p.send(order{Call: 1, Guarantee: f.guarantee, Key: calls[i].key, Stop: f.point})
 	}
 	for i, p := range victims {
-		for range orders[i] {
-			r := p.arrives()
-			dead[r.Call-1] = r
-		}
+		dead[i] = p.arrival(1)
 	}
 	for _, p := range victims {
 		p.kill()
 	}
 	lost := time.Now()
-	toll := tally.on(st.sys.name)
-	toll.victims.Add(int64(len(victims)))
-	toll.kills.Add(int64(len(calls)))
+	tally.on(st.sys.name).kills.Add(int64(len(victims)))
 
 	// Nobody has the storage open now: whoever comes has to clear up first.
 	w := st.worker(t)

@@ -42,7 +42,7 @@ func (p private) begin(t *testing.T, env ...string) (server, storage) {
 }
 
 // outages is how often each server is killed, in a run that nothing multiplies.
-const outages = 2
+const outages = 5
 
 // The server dies while callers are at work, and comes back: what anybody was told is stored, and nobody is told
 // anything else.

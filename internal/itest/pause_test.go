@@ -13,7 +13,7 @@ import (
 )
 
 // stops is how many processes are stopped on each backend, in a run that nothing multiplies.
-const stops = 40
+const stops = 100
 
 // pause is where a process is stopped for longer than its lease.
 type pause struct {

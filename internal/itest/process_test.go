@@ -137,15 +137,6 @@ func (p *process) arrival(number int) report {
 	})
 }
 
-// arrives waits until any call has stopped at its point.
-func (p *process) arrives() report {
-	p.t.Helper()
-	return p.hear(func(r report) bool {
-		require.False(p.t, r.Over, "a call came by no point: %+v", r)
-		return r.At != ""
-	})
-}
-
 // outcome waits until a call is over.
 func (p *process) outcome(number int) report {
 	p.t.Helper()

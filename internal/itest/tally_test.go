@@ -25,8 +25,7 @@ type counts struct {
 type toll struct {
 	on string
 
-	kills    lazyCount // of attempts, at a named point
-	victims  lazyCount // processes that were killed for them
+	kills    lazyCount // of processes, at a named point
 	ambushes lazyCount // of processes, at a random time
 	cut      lazyCount // calls that an ambush left without an answer
 	stops    lazyCount // of processes, for longer than a lease
@@ -43,8 +42,7 @@ func newToll(on string) *toll {
 	of := func(what string) lazyCount { return lazyCount{what: on + ": " + what} }
 	return &toll{
 		on:       on,
-		kills:    of("attempts killed at a named point"),
-		victims:  of("processes killed for them"),
+		kills:    of("processes killed at a named point"),
 		ambushes: of("processes killed at a random time"),
 		cut:      of("calls that those left without an answer"),
 		stops:    of("processes stopped past a lease"),
