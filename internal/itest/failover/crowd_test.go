@@ -142,8 +142,9 @@ func (h heard) add(key int, t telling) {
 	}
 }
 
-// again asks for every key of h once more and returns what is told now. What is lost is run again.
-func (h heard) again(t *testing.T, url string) (now map[int]string) {
+// again asks for every key of h once more and returns what is told now, and the keys whose answer is lost: their call has
+// run again.
+func (h heard) again(t *testing.T, url string) (now map[int]string, lost []int) {
 	t.Helper()
 	store, err := backend.Open(t.Context(), url)
 	require.NoError(t, err)
@@ -152,10 +153,13 @@ func (h heard) again(t *testing.T, url string) (now map[int]string) {
 	require.NoError(t, err)
 	now = map[int]string{}
 	for key := range h.answers {
-		now[key], err = idem.Do(t.Context(), guard, keyOf(key), owner, key, func(context.Context, int) (string, error) { return rand.Text(), nil })
+		res, err := idem.DoResult(t.Context(), guard, keyOf(key), owner, key, func(context.Context, int) (string, error) { return rand.Text(), nil })
 		require.NoError(t, err)
+		if now[key] = res.Value; !res.Replayed {
+			lost = append(lost, key)
+		}
 	}
-	return now
+	return now, lost
 }
 
 // recordOf is the key in Redis that the record of a key has.

@@ -17,8 +17,9 @@ type Group struct {
 	Sentinels []*Server
 }
 
-// StartGroup starts a group whose Sentinels promote a replica about a second after the master fell silent. The settings
-// are added to those of every node. It returns once the replicas follow and the Sentinels know them and each other.
+// StartGroup starts a group whose Sentinels promote a replica some two seconds after the master fell silent: one that a
+// busy machine holds up for a moment they leave alone. The settings are added to those of every node. It returns once the
+// replicas follow and the Sentinels know them and each other.
 func StartGroup(t testing.TB, settings ...string) *Group {
 	t.Helper()
 	g := &Group{t: t, Name: "records"}
@@ -32,8 +33,8 @@ func StartGroup(t testing.TB, settings ...string) *Group {
 	for range 3 {
 		g.Sentinels = append(g.Sentinels, start(t, nil, []string{
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", g.Name, master.port),
-			fmt.Sprintf("sentinel down-after-milliseconds %s 1000", g.Name),
-			fmt.Sprintf("sentinel failover-timeout %s 5000", g.Name),
+			fmt.Sprintf("sentinel down-after-milliseconds %s 2000", g.Name),
+			fmt.Sprintf("sentinel failover-timeout %s 10000", g.Name),
 			fmt.Sprintf("sentinel parallel-syncs %s 2", g.Name),
 		}, "--sentinel"))
 	}

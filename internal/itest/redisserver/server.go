@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -82,6 +83,10 @@ func binary(t testing.TB) string {
 // busOffset is what a Cluster node's second port is above its first.
 const busOffset = 10_000
 
+// given are the ports that this process has had: where a killed server's clients or Sentinels still look for it, they must
+// not find another one.
+var given sync.Map
+
 // freePort returns a port that nobody listens on, nor on the one that a Cluster would want beside it.
 func freePort() (int, error) {
 	for range 100 {
@@ -93,7 +98,8 @@ func freePort() (int, error) {
 		port, _ := strconv.Atoi(digits)
 		// What the system gives away lies high. Below it, a port and its second are nobody's local port by chance.
 		port = 10_000 + port%10_000
-		free := isFree(port) && isFree(port+busOffset)
+		_, had := given.LoadOrStore(port, true)
+		free := !had && isFree(port) && isFree(port+busOffset)
 		if err := first.Close(); err != nil {
 			return 0, err
 		}
@@ -213,6 +219,13 @@ func (s *Server) Restart() {
 	if err := s.run(); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// KeepAll has the server throw away no append-only file, also where it becomes another's replica and copies all that it has.
+// Before Redis 7.0 there is but one, which that replaces.
+func (s *Server) KeepAll() {
+	s.t.Helper()
+	_, _ = s.try("config", "set", "aof-disable-auto-gc", "yes")
 }
 
 // Written is what the server has kept of all that it was told to write, also before it was killed: its append-only files
