@@ -58,7 +58,8 @@ type mysqlWay struct{ alone, patient bool }
 
 // begin waits for a record that an open transaction has claimed, for a moment.
 func (e *mysqlEngine) begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	return e.claim(ctx, e.store.pool, &c, mysqlWay{alone: true, patient: true})
+	seen, err := e.claim(ctx, e.store.pool, &c, mysqlWay{alone: true, patient: true})
+	return e.told(ctx, e.store.pool, &c, seen, err)
 }
 
 // beginIn looks first, so that what only reads locks nothing for the rest of the caller's transaction, and then never
@@ -67,48 +68,49 @@ func (e *mysqlEngine) beginIn(ctx context.Context, on session, c backend.Claim) 
 	if err := e.mayJoin(); err != nil {
 		return backend.Grant{}, err
 	}
-	if seen, err := e.see(ctx, on, &c); seen.stands() || err != nil {
-		return seen.grant, err
+	seen, err := e.see(ctx, on, &c)
+	if err == nil && !seen.stands() {
+		seen, err = e.claim(ctx, on, &c, mysqlWay{})
 	}
-	return e.claim(ctx, on, &c, mysqlWay{})
+	return e.told(ctx, on, &c, seen, err)
 }
 
 // claim asks until it is answered. Where it finds a row locked, what is committed decides, and where that does not
 // stand in the way, whether it is this record that is locked: that is a duplicate that is not committed yet. Otherwise
 // it is the user's row, which the foreign key locks, and only patience helps. After a deadlock it goes on only alone:
 // otherwise a whole transaction has ended.
-func (e *mysqlEngine) claim(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (backend.Grant, error) {
+func (e *mysqlEngine) claim(ctx context.Context, on session, c *backend.Claim, how mysqlWay) (sight, error) {
 	last := errRounds
 	for round := range rounds {
 		seen, won, err := e.attempt(ctx, on, c, how)
 		switch what := e.classify(err); {
 		case won:
-			return seen.grant, nil
+			return seen, nil
 		case what == busy:
 			seen, err := e.see(ctx, on, c)
 			if seen.stands() || err != nil {
-				return seen.grant, err
+				return seen, err
 			}
 			locked, err := e.locked(ctx, on, c.ID)
 			switch {
 			case err != nil:
-				return backend.Grant{}, err
+				return sight{}, err
 			case !locked:
 				how.patient = true
 			case round > 0:
-				return unseen(c), nil
+				return sight{grant: unseen(c)}, nil
 			}
 		case err != nil && !(how.alone && what == conflict):
-			return backend.Grant{}, err
+			return sight{}, err
 		}
 		if err != nil {
 			last = err
 		}
 		if err := pause(ctx, round); err != nil {
-			return backend.Grant{}, err
+			return sight{}, err
 		}
 	}
-	return backend.Grant{}, last
+	return sight{}, last
 }
 
 // attempt asks once and makes the move that is left to make. It reports whether the grant holds: not where somebody else

@@ -138,6 +138,9 @@ func (b *mariaDBBatcher) batch(ctx context.Context, k kind, ts []*transition) er
 	}
 	for _, t := range ts {
 		t.keep()
+		if k == completing {
+			b.e.disk.add(t.token)
+		}
 	}
 	return nil
 }
@@ -171,7 +174,7 @@ func byID(ts []*transition) map[string]*transition {
 	return asked
 }
 
-// claim leaves what is to be written over, and what cannot be read, to the callers.
+// claim leaves what is to be written over, what is not surely on disk, and what cannot be read, to the callers.
 func (b *mariaDBBatcher) claim(ctx context.Context, q *query, args []any, ts []*transition) error {
 	asked := byID(ts)
 	grants := make(map[*transition]backend.Grant, len(ts))
@@ -188,7 +191,7 @@ func (b *mariaDBBatcher) claim(ctx context.Context, q *query, args []any, ts []*
 		if t == nil || err != nil || r.expiry <= 0 || size > light {
 			return nil
 		}
-		if m, g := decide(seen, &t.claim); m == stay {
+		if m, g := decide(seen, &t.claim); m == stay && (g.Verdict != backend.Replay || b.e.disk.has(seen)) {
 			grants[t] = g
 		}
 		return nil

@@ -22,6 +22,8 @@ func (d mysqlDialect) engine(s *Store) engine {
 	e.asks = d.server.asks(e)
 	s.pool = newMysqlPool(e)
 	s.records.room = e.room
+	e.disk = &mysqlDisk{e: e, touch: e.query(d.server.patiently + mysqlTouch)}
+	s.records.disk = e.disk
 	return e
 }
 
@@ -47,6 +49,7 @@ type mysqlEngine struct {
 	renewed               *query // T1 over what has expired
 	packet                int64  // the most bytes that a statement may have
 	rollsBack             bool   // a lock that is not had in time rolls the whole transaction back
+	disk                  *mysqlDisk
 }
 
 var errRollsBack = errors.New("innodb_rollback_on_timeout is ON: a claim that finds its duplicate in flight would roll the whole transaction back, " +
@@ -87,9 +90,20 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 		return e.store.Begin(ctx, c)
 	}
 	level := max(e.store.config.isolation, sql.LevelReadCommitted)
-	return e.store.claimAndRun(ctx, &sql.TxOptions{Isolation: level}, func(ctx context.Context, on session) (backend.Grant, error) {
-		return e.claim(ctx, on, &c, mysqlWay{})
+	var seen sight
+	g, err = e.store.claimAndRun(ctx, &sql.TxOptions{Isolation: level}, func(ctx context.Context, on session) (_ backend.Grant, err error) {
+		seen, err = e.claim(ctx, on, &c, mysqlWay{})
+		return seen.grant, err
 	}, run)
+	switch {
+	case err != nil:
+		return g, err
+	case g.Verdict == backend.Claimed:
+		e.disk.add(c.Token)
+		return g, nil
+	}
+	g, err = e.told(ctx, e.store.pool, &c, seen, nil)
+	return e.store.result(ctx, "begin", g, err)
 }
 
 // settle locks the record, which waits for a transaction that has written it and has not ended. COMMIT was sent after
@@ -99,8 +113,11 @@ func (e *mysqlEngine) settle(ctx context.Context, id backend.ID, token backend.T
 		return backend.Grant{}, err
 	}
 	for round := 0; ; round++ {
-		g, err = e.settleOnce(ctx, id, token)
-		if class := e.classify(err); err == nil || class != busy && class != conflict {
+		seen, err := e.lookLocked(ctx, id)
+		if err == nil {
+			return e.store.records.settledAs(ctx, e.store.pool, id, token, seen)
+		}
+		if class := e.classify(err); class != busy && class != conflict {
 			return g, err
 		}
 		if err := pause(ctx, round); err != nil {
@@ -109,13 +126,13 @@ func (e *mysqlEngine) settle(ctx context.Context, id backend.ID, token backend.T
 	}
 }
 
-func (e *mysqlEngine) settleOnce(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
+func (e *mysqlEngine) lookLocked(ctx context.Context, id backend.ID) (*row, error) {
 	tx, err := e.store.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		return backend.Grant{}, err
+		return nil, err
 	}
 	defer tx.Rollback() // it has only read
-	return e.store.records.settledBy(ctx, within{tx}, e.lookAfter, id, token)
+	return e.store.records.lookBy(ctx, within{tx}, e.lookAfter, id)
 }
 
 // write tries again after a deadlock or a lock that was not had in time.

@@ -13,6 +13,18 @@ type records struct {
 
 	// room, which may be nil, reports why an answer of so many bytes cannot be sent, before it is.
 	room func(size int) error
+
+	// disk, which may be nil, sees to it that an answer is on disk before anybody is told who has only read it.
+	disk disk
+}
+
+// disk is asked about answers.
+type disk interface {
+	// wrote says that an answer was stored; in a transaction it is not on disk yet.
+	wrote(on session, token backend.Token)
+
+	// flush puts an answer on disk that was read. In a transaction it will be there with what that commits.
+	flush(ctx context.Context, on session, id backend.ID, r *row) error
 }
 
 // look returns the record, nil where it is absent.
@@ -84,6 +96,9 @@ func (r *records) complete(ctx context.Context, on session, id backend.ID, token
 		return backend.Grant{}, err
 	}
 	ok, err := changed(on.exec(ctx, r.sql.complete, milliseconds(c.Retention), present(c.Answer), id[:], token[:]))
+	if ok && r.disk != nil {
+		r.disk.wrote(on, token)
+	}
 	if ok || err != nil {
 		return kept(ok), err
 	}
@@ -92,12 +107,23 @@ func (r *records) complete(ctx context.Context, on session, id backend.ID, token
 	case err != nil:
 		return backend.Grant{}, err
 	case seen.under(backend.Done, token):
-		return backend.Grant{Verdict: backend.Kept, Answer: seen.answer}, nil
+		return r.tell(ctx, on, id, seen, backend.Grant{Verdict: backend.Kept, Answer: seen.answer})
 	case seen != nil && seen.state == backend.Done && seen.fingerprint == c.Fingerprint:
-		return seen.replay(), nil
+		return r.tell(ctx, on, id, seen, seen.replay())
 	default:
 		return kept(false), nil
 	}
+}
+
+// tell is g, which tells of an answer that was read.
+func (r *records) tell(ctx context.Context, on session, id backend.ID, from *row, g backend.Grant) (backend.Grant, error) {
+	if r.disk == nil || from.state != backend.Done {
+		return g, nil
+	}
+	if err := r.disk.flush(ctx, on, id, from); err != nil {
+		return backend.Grant{}, err
+	}
+	return g, nil
 }
 
 func (r *records) release(ctx context.Context, on session, id backend.ID, token backend.Token) (backend.Grant, error) {
@@ -116,16 +142,19 @@ func (r *records) hold(ctx context.Context, on session, id backend.ID, token bac
 
 // settled is what Settle answers once the transaction is surely over.
 func (r *records) settled(ctx context.Context, on session, id backend.ID, token backend.Token) (backend.Grant, error) {
-	return r.settledBy(ctx, on, r.sql.look, id, token)
+	seen, err := r.look(ctx, on, id)
+	if err != nil {
+		return backend.Grant{}, err
+	}
+	return r.settledAs(ctx, on, id, token, seen)
 }
 
-// settledBy is settled with a statement of the dialect's own.
-func (r *records) settledBy(ctx context.Context, on session, q *query, id backend.ID, token backend.Token) (backend.Grant, error) {
-	seen, err := r.lookBy(ctx, on, q, id)
-	if err != nil || seen == nil || seen.token != token {
-		return kept(false), err
+// settledAs is settled by a record that was read.
+func (r *records) settledAs(ctx context.Context, on session, id backend.ID, token backend.Token, seen *row) (backend.Grant, error) {
+	if seen == nil || seen.token != token {
+		return kept(false), nil
 	}
-	return backend.Grant{Verdict: backend.Kept, Answer: seen.answer}, nil
+	return r.tell(ctx, on, id, seen, backend.Grant{Verdict: backend.Kept, Answer: seen.answer})
 }
 
 func (r *records) fits(answer []byte) error {

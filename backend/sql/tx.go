@@ -46,7 +46,10 @@ func (s *Store) lookFirst(ctx context.Context, c *backend.Claim, needed ...*quer
 		return stay, backend.Grant{}, err
 	}
 	m, g := decide(seen, c)
-	return m, g, nil
+	if g.Verdict == backend.Replay {
+		g, err = s.records.tell(ctx, s.pool, c.ID, seen, g)
+	}
+	return m, g, err
 }
 
 // errNotRun ends a transaction in which the claim was not won.

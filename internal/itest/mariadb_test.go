@@ -22,7 +22,6 @@ var mariadbSystem = system{
 	name:      "mariadb",
 	transacts: true,
 	blind:     true,
-	early:     true,
 	fresh:     freshMariaDB,
 	open: func(ctx context.Context, at string) (*site, error) {
 		return openServer(ctx, at, func() (*sqlx.DB, error) { return besideMariaDB(at) }, sqlx.QUESTION)

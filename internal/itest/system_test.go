@@ -25,9 +25,6 @@ type system struct {
 	// single says that an open transaction keeps every other writer waiting.
 	single bool
 
-	// early says that others see a commit before it is on disk: what a duplicate was told, a crash in that moment takes back.
-	early bool
-
 	// fresh names an empty storage that goes when the test ends.
 	fresh func(t *testing.T) (url string)
 

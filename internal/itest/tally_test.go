@@ -31,7 +31,6 @@ type toll struct {
 	stops    lazyCount // of processes, for longer than a lease
 	outages  lazyCount // kills of the server under load
 	jumps    lazyCount // of the clock under load
-	early    lazyCount // answers that a duplicate was told before they were on disk, and that a crash took back
 	checked  lazyCount // answers that callers were told under load, and that were held against what is stored
 
 	mu   sync.Mutex
@@ -48,7 +47,6 @@ func newToll(on string) *toll {
 		stops:    of("processes stopped past a lease"),
 		outages:  of("kills of the server under load"),
 		jumps:    of("jumps of its clock under load"),
-		early:    of("answers that a duplicate was told too early"),
 		checked:  of("answers told under load and found stored"),
 		acks:     map[operation]*proof.Count{},
 	}

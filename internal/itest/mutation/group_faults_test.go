@@ -31,6 +31,14 @@ var sharedInSQL = table{module: "internal/itest", pkg: "sqltest", faults: []faul
 		foundBy: under("TestOnPostgresNothingSharedWaitsForALock", []string{"pgx"}),
 	},
 	{
+		name:    "shared: one statement has two claims of one record",
+		file:    "backend/sql/transition.go",
+		right:   `return slices.CompactFunc(ts, func(a, b *transition) bool { return a.id == b.id })`,
+		wrong:   `return ts`,
+		foundBy: under("TestOfManyThatAskTogetherForOneRecordOneClaims", []string{"pgx"}),
+		tries:   5,
+	},
+	{
 		name:    "MariaDB, shared: no token check",
 		file:    "backend/sql/mysql_group.go",
 		right:   "`) AND token = `",

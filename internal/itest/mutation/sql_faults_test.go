@@ -113,7 +113,7 @@ var sharedSQL = []fault{
 	{
 		name:    "SQL: a stale owner is told that its own answer was kept",
 		file:    "backend/sql/records.go",
-		right:   `		return seen.replay(), nil`,
+		right:   `		return r.tell(ctx, on, id, seen, seen.replay())`,
 		wrong:   `		return kept(true), nil`,
 		foundBy: onSQL("T7 a stale owner is told the stored answer"),
 	},
@@ -351,8 +351,8 @@ var sharedSQL = []fault{
 	{
 		name:    "SQL: whatever is there is taken for what a transaction committed",
 		file:    "backend/sql/records.go",
-		right:   `if err != nil || seen == nil || seen.token != token {`,
-		wrong:   `if err != nil || seen == nil {`,
+		right:   `if seen == nil || seen.token != token {`,
+		wrong:   `if seen == nil {`,
 		foundBy: onSQLTx("Settle finds that a transaction was rolled back"),
 	},
 	{
