@@ -9,15 +9,15 @@ import (
 	"github.com/idem-go/idem/internal/together"
 )
 
-// GroupCommit has calls share statements, and so commits: what calls ask while others are under way waits for one of these,
-// for 50 ms at most, and then goes to the database as one statement for all claims, one for all completions, and so on; on
-// SQLite everything that is queued for its one writer shares a transaction. A lone call sends its own statement as without
-// it. No call's error, deadline or cancellation reaches another one: what a shared statement did not do, also because a row
+// GroupCommit has calls share statements, and so commits: what calls ask while more than eight are under way waits for some of
+// these, for 50 ms at most, and then goes to the database as one statement for all claims, one for all completions, and so on;
+// on SQLite everything that is queued for its one writer shares a transaction. While there are fewer, each sends its own
+// statement as without it. No call's error, deadline or cancellation reaches another one: what a shared statement did not do, also because a row
 // was locked, each call does again by itself. Calls inside transactions, as those of idem.DoTx and idem.JoinTx, share nothing.
 //
 // With many callers it saves the server work, flushes of its disk, and round trips. What it can cost is the wait, up to one
-// more round trip, and a second statement wherever the first one did not do. It is off by default, for the sake of
-// few callers; on SQLite it pays from eight on, and most where synchronous is FULL. On MySQL it changes nothing.
+// more round trip, and a second statement wherever the first one did not do. It is off by default. On SQLite it pays from eight
+// callers on, and most where synchronous is FULL. On MySQL it changes nothing.
 func GroupCommit() Option {
 	return storeOption(func(c *config) error {
 		c.group = true
@@ -48,22 +48,26 @@ type batcher interface {
 // batches is the group of a server: a line for each kind of transition.
 type batches struct {
 	store  *Store
+	crowd  together.Crowd // of all lines
 	lines  [len(kinds)]together.Line[*transition]
 	behind behind
 }
 
-// patience is what a call waits in a line before it goes alone.
-const patience = 50 * time.Millisecond
+const (
+	patience = 50 * time.Millisecond // what a call waits in a line before it goes alone
+	fewCalls = 8                     // at once: a statement that so few share costs as much as theirs, and a wait
+	worth    = 8                     // calls that do not wait for a shared statement to return, as long as there may be another
+)
 
 func newBatches(s *Store, b batcher, flushes int) *batches {
-	g := &batches{store: s}
+	g := &batches{store: s, crowd: together.Crowd{Few: fewCalls}}
 	for _, k := range kinds {
 		l := &g.lines[k]
 		l.Alone, l.Own, l.Known = s.alone, (*transition).own, func(t *transition) (bool, error) { return t.known, nil }
 		l.Many = func(ctx context.Context, ts []*transition) {
 			_ = b.batch(ctx, k, sortedByID(ts)) // what is not known each makes alone, and has its own error
 		}
-		l.Flushes, l.Patience = flushes, patience
+		l.Flushes, l.Beside, l.Crowd, l.Patience = flushes, worth, &g.crowd, patience
 	}
 	return g
 }

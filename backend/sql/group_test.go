@@ -68,7 +68,9 @@ func inGroup(t *testing.T, test func(t *testing.T, s *Store, b *fakeBatcher, e *
 		b := &fakeBatcher{holds: holds}
 		e := &fakeEngine{holds: holds, begins: func(backend.Claim) {}, writes: func() {}}
 		s := &Store{engine: e}
-		s.group = newBatches(s, b, 1)
+		g := newBatches(s, b, 1)
+		g.crowd.Few = 1
+		s.group = g
 		test(t, s, b, e)
 	})
 }
@@ -179,6 +181,38 @@ func TestABatchThatFailsIsMadeByEachAlone(t *testing.T) {
 			require.NoError(t, <-ended)
 		}
 		require.Equal(t, 5, alone)
+	})
+}
+
+// The calls of all kinds make the crowd.
+func TestAFewCallsOfWhateverKindShareNothing(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(t *testing.T, s *Store, b *fakeBatcher, e *fakeEngine) {
+		s.group = newBatches(s, b, 1)
+		e.writes = func() { <-e.holds }
+		few := func() {
+			for n := range byte(fewCalls) {
+				if n%2 == 0 {
+					asks(t.Context(), s, claimNumbered(n))
+					continue
+				}
+				go func() { _, _ = s.Release(t.Context(), backend.ID{n}, backend.Token{n}) }()
+				synctest.Wait()
+			}
+		}
+		few()
+		for range fewCalls { // all of which are under way
+			b.holds <- struct{}{}
+		}
+		synctest.Wait()
+		few()
+		for n := range byte(3) {
+			asks(t.Context(), s, claimNumbered(fewCalls+n))
+		}
+		require.Empty(t, b.asked)
+		close(b.holds)
+		synctest.Wait()
+		require.Len(t, b.asked, 1, "the first of them in a batch of one, and the others in one of two")
 	})
 }
 

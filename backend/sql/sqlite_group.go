@@ -42,7 +42,7 @@ type sqliteGroup struct {
 
 func (e *sqliteEngine) group() group {
 	g := &sqliteGroup{e: e}
-	g.line.Alone, g.line.Many, g.line.Flushes = e.single, g.many, 1
+	g.line.Alone, g.line.Many, g.line.Flushes, g.line.Crowd = e.single, g.many, 1, &together.Crowd{Few: 1}
 	g.line.Own = func(w *sqliteWrite) { w.own() }
 	g.line.Known = func(w *sqliteWrite) (bool, error) { return w.known, nil }
 	e.shared = g

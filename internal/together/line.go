@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +14,7 @@ const (
 	most    = 64              // of one batch
 	waiting = 1024            // who comes while so many wait goes alone
 	slowest = 5 * time.Second // what a batch may take
+	turns   = 4               // that others have before a batch is taken
 )
 
 // Always has a lone caller queue as well, and be carried out as a batch of one. Tests on real servers set it, in an init
@@ -22,6 +24,8 @@ var Always bool
 // Line carries out what its callers ask. A lone caller carries its own out by itself, with no hand-over and no timer. While
 // Flushes are under way, callers queue; when one of them returns, a goroutine takes what is queued, carries it out as one,
 // and goes on until nothing is queued. So there is a goroutine only while others are waited for.
+//
+// Where sharing costs more than it saves until there are many, a Crowd tells how many there are: then all go alone, or none.
 //
 // The fields do not change once Do was called. Do may be called concurrently.
 type Line[T any] struct {
@@ -40,14 +44,36 @@ type Line[T any] struct {
 	Own func(v T)
 
 	Flushes  int           // how many may be under way
+	Beside   int           // how many wait before another flush begins beside one of several
+	Crowd    *Crowd        // nil: who comes while fewer than Flushes are under way goes alone
 	Patience time.Duration // what a caller waits in the queue before it goes alone; 0 for ever
 
 	// Stays has who is cancelled wait for what is on its way, until its deadline.
 	Stays bool
 
-	mu    sync.Mutex
-	under int        // flushes under way; all of them while anything is queued
-	queue []*call[T] // in the order of their coming
+	mu      sync.Mutex
+	under   int        // calls that go alone, and flushes of several; nothing is queued while none is under way
+	flushes int        // of these, the latter
+	queue   []*call[T] // in the order of their coming
+}
+
+// Crowd counts the callers of one line or of some.
+type Crowd struct {
+	// Few are so few callers that each goes alone. It does not change once a line has the Crowd.
+	Few int
+
+	callers atomic.Int64
+}
+
+// enter counts a caller until leave, and reports whether there are no more than a few.
+func (c *Crowd) enter() (few bool) {
+	return c == nil || c.callers.Add(1) <= int64(c.Few)
+}
+
+func (c *Crowd) leave() {
+	if c != nil {
+		c.callers.Add(-1)
+	}
 }
 
 // call is what one caller asks.
@@ -62,13 +88,12 @@ type call[T any] struct {
 // Do carries v out, alone or among others. Where the caller leaves while v is on its way, behind is closed when that is over;
 // v is then not the caller's any more.
 func (l *Line[T]) Do(ctx context.Context, v T) (behind <-chan struct{}, err error) {
+	few := l.Crowd.enter()
+	defer l.Crowd.leave()
 	l.mu.Lock()
-	begins := l.under < l.Flushes
-	if begins {
-		l.under++
-	}
 	switch {
-	case begins && !Always:
+	case few && !Always && l.under < l.abreast() && len(l.queue) == 0:
+		l.under++
 		l.mu.Unlock()
 		return nil, l.single(ctx, v)
 	case len(l.queue) >= waiting:
@@ -78,11 +103,30 @@ func (l *Line[T]) Do(ctx context.Context, v T) (behind <-chan struct{}, err erro
 	l.Own(v)
 	c := &call[T]{ctx: ctx, v: v, over: make(chan struct{})}
 	l.queue = append(l.queue, c)
+	l.begin()
 	l.mu.Unlock()
-	if begins {
-		go l.flush()
-	}
 	return l.wait(c)
+}
+
+// abreast is how many may be under way, whatever they are.
+func (l *Line[T]) abreast() int {
+	if l.Crowd == nil {
+		return l.Flushes
+	}
+	return max(l.Crowd.Few, l.Flushes)
+}
+
+// begin begins a flush where something is queued that no other one should wait for. l is locked.
+func (l *Line[T]) begin() {
+	switch {
+	case len(l.queue) == 0, l.flushes == l.Flushes, l.under == l.abreast():
+		return
+	case l.flushes > 0 && len(l.queue) < l.Beside:
+		return
+	}
+	l.under++
+	l.flushes++
+	go l.flush()
 }
 
 // single carries v out by itself, as a flush.
@@ -95,11 +139,8 @@ func (l *Line[T]) single(ctx context.Context, v T) error {
 func (l *Line[T]) next() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		l.under--
-		return
-	}
-	go l.flush()
+	l.under--
+	l.begin()
 }
 
 // flush carries out what is queued until nothing is.
@@ -111,11 +152,30 @@ func (l *Line[T]) flush() {
 		}
 	}()
 	for !ended {
-		runtime.Gosched() // who was woken has its turn first, so that what it asks next is among the rest
+		l.gather()
 		batch := l.take()
 		ended = len(batch) == 0
 		l.carry(batch)
 	}
+}
+
+// gather lets who was woken have its turn first, so that what it asks next is among the rest: for as long as more come, and
+// not for long.
+func (l *Line[T]) gather() {
+	for before, turn := 0, 0; turn < turns; turn++ {
+		runtime.Gosched()
+		n := l.queued()
+		if n == before || n >= most {
+			return
+		}
+		before = n
+	}
+}
+
+func (l *Line[T]) queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
 }
 
 // take takes a batch off the queue. An empty one ends the flush.
@@ -127,6 +187,7 @@ func (l *Line[T]) take() []*call[T] {
 	l.queue = slices.Delete(l.queue, 0, n)
 	if n == 0 {
 		l.under--
+		l.flushes--
 	}
 	return batch
 }

@@ -206,6 +206,79 @@ func TestCallsBehindThoseUnderWayGoTogether(t *testing.T) {
 	})
 }
 
+// inRealCrowd is inCrowd for a line that knows how many callers there are.
+func inRealCrowd(t *testing.T, few, flushes, beside int, test func(c *crowd)) {
+	t.Helper()
+	inCrowd(t, func(c *crowd) {
+		c.line.Crowd, c.line.Flushes, c.line.Beside = &Crowd{Few: few}, flushes, beside
+		test(c)
+	})
+}
+
+func TestAFewCallersGoAlone(t *testing.T) {
+	t.Parallel()
+	inRealCrowd(t, 3, 1, 0, func(c *crowd) {
+		c.calls(1, 3)
+		c.goOn()
+		c.calls(4, 4) // in the place of the first
+		require.Equal(t, [][]int{{1}, {2}, {3}, {4}}, c.all())
+		c.goOnWithAll()
+		c.succeed(1, 4)
+		c.calls(5, 7)
+		c.succeed(5, 7)
+		require.Len(t, c.all(), 7)
+		c.idle()
+	})
+}
+
+func TestMoreThanAFewCallersGoTogether(t *testing.T) {
+	t.Parallel()
+	inRealCrowd(t, 3, 1, 0, func(c *crowd) {
+		c.calls(1, 6)
+		require.Len(t, c.all(), 3)
+		c.goOn()
+		c.calls(7, 7) // while fewer than a few are under way, but not of callers
+		c.goOn()
+		c.calls(8, 8)
+		c.goOnWithAll()
+		c.succeed(1, 8)
+		c.were([]int{1}, []int{2}, []int{3}, []int{4, 5, 6}, []int{7, 8})
+	})
+}
+
+func TestTheCallersOfAllLinesMakeTheCrowd(t *testing.T) {
+	t.Parallel()
+	inRealCrowd(t, 2, 1, 0, func(c *crowd) {
+		require.True(t, c.line.Crowd.enter())
+		require.True(t, c.line.Crowd.enter())
+		c.calls(1, 1)
+		c.calls(2, 3)
+		c.goOn()
+		c.line.Crowd.leave()
+		c.line.Crowd.leave()
+		c.goOnWithAll()
+		c.succeed(1, 3)
+		c.were([]int{1}, []int{2, 3})
+		require.Zero(t, c.line.Crowd.callers.Load())
+	})
+}
+
+func TestAnotherFlushBeginsForSeveralOnly(t *testing.T) {
+	t.Parallel()
+	inRealCrowd(t, 1, 3, 3, func(c *crowd) {
+		c.calls(1, 1)
+		c.calls(2, 4) // the second alone in its batch
+		require.Equal(t, [][]int{{1}, {2}}, c.all())
+		c.calls(5, 5)
+		require.Equal(t, [][]int{{1}, {2}, {3, 4, 5}}, c.all())
+		c.calls(6, 9)
+		require.Len(t, c.all(), 3, "no more are under way than three")
+		c.goOnWithAll()
+		c.succeed(1, 9)
+		c.were([]int{1}, []int{2}, []int{3, 4, 5}, []int{6, 7, 8, 9})
+	})
+}
+
 func TestALoneCallerOwnsWhatItAsks(t *testing.T) {
 	t.Parallel()
 	inCrowd(t, func(c *crowd) {
