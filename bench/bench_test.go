@@ -21,10 +21,30 @@ func TestEveryContestOfSQLiteRuns(t *testing.T) {
 	var out bytes.Buffer
 	p := plan{budget: 20 * time.Millisecond, callers: []int{1, 4}}
 	require.NoError(t, p.hold(t.Context(), contests, newReport(&out, p.callers)))
-	for _, row := range []string{"SQLite NORMAL: first run", "SQLite NORMAL: replay", "SQLite NORMAL: transaction", "| idem.Do |", "| idem.DoTx |", "| idem's statements by hand |"} {
+	for _, row := range []string{"SQLite NORMAL: first run", "SQLite NORMAL: replay", "SQLite NORMAL: transaction", "SQLite NORMAL: together, a call | callers | p99", "nothing counts the flushes", "| idem.Do |", "| idem.DoTx |", "| idem's statements by hand |"} {
 		require.Contains(t, out.String(), row)
 	}
 	require.NoError(t, s.close(t.Context()))
+}
+
+func TestWhatIsSharedIsCountedForEveryNumberOfCallers(t *testing.T) {
+	t.Parallel()
+	asked := 0.0
+	c := &contest{
+		name: "together", shares: true,
+		contestants: []contestant{{"bare", func(context.Context) error { asked++; return nil }, func() int64 { return int64(3 * asked) }}},
+		counts: func(context.Context) (map[string]float64, error) {
+			return map[string]float64{"commits": 2 * asked}, nil
+		},
+	}
+	var out bytes.Buffer
+	p := plan{budget: time.Millisecond, callers: []int{1}}
+	require.NoError(t, p.hold(t.Context(), []*contest{c}, newReport(&out, p.callers)))
+	require.Contains(t, out.String(), "| together, a call | callers | p99, µs | × | round trips | commits |")
+	require.Regexp(t, `\| bare \| 1 \| \d+ \| \*\*1.00\*\* \| 3.00 \| 2.00 \|`, out.String())
+
+	c.contestants[0].op = func(context.Context) error { return errors.New("broken") }
+	require.ErrorContains(t, c.countTogether(t.Context(), 1, make([]figure, 1)), "together, bare: broken")
 }
 
 func TestTheSizeOfATableIsTold(t *testing.T) {
@@ -70,9 +90,9 @@ func TestACallThatFailsEndsItsContest(t *testing.T) {
 
 func TestFiguresAreRatiosToTheFirst(t *testing.T) {
 	t.Parallel()
-	got := figures([][]float64{{10, 20, 40}, {20, 20, 20}})
-	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 1, most: 1}, got[0])
-	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 0.5, most: 2}, got[1])
+	got := figures([][]float64{{10, 20, 40}, {20, 20, 20}}, [][]float64{{7}, {8}})
+	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 1, most: 1, slow: 7}, got[0])
+	require.Equal(t, figure{perOp: 20, ratio: 1, lowest: 0.5, most: 2, slow: 8}, got[1])
 }
 
 func TestWrongArgumentsAreRefused(t *testing.T) {

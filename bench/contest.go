@@ -26,6 +26,9 @@ type contest struct {
 
 	// counts, which may be nil, reads counters of the server's that only this program moves.
 	counts func(context.Context) (map[string]float64, error)
+
+	// shares says that callers who come together share something, so that what is counted depends on how many they are.
+	shares bool
 }
 
 // figure is what was measured of one contestant with one number of callers.
@@ -34,6 +37,8 @@ type figure struct {
 	ratio  float64       // over the first contestant, the median of the blocks' ratios
 	lowest float64       // the first quartile of those
 	most   float64       // the third
+	slow   time.Duration // of a hundred calls one takes longer
+	exact  exact         // of a contest that shares
 }
 
 // exact is what can be counted instead of timed, per call.
@@ -46,7 +51,7 @@ type exact struct {
 func (c *contest) alone(ctx context.Context, budget time.Duration) ([]figure, error) {
 	const blocks = 12
 	n := len(c.contestants)
-	medians := make([][]float64, n)
+	medians, all := make([][]float64, n), make([][]float64, n)
 	for range blocks {
 		times := make([][]float64, n)
 		for over, turn := time.Now().Add(budget/blocks), 0; time.Now().Before(over) || turn < 4; turn++ {
@@ -64,54 +69,62 @@ func (c *contest) alone(ctx context.Context, budget time.Duration) ([]figure, er
 		}
 		for i := range n {
 			medians[i] = append(medians[i], quantile(times[i], 0.5))
+			all[i] = append(all[i], times[i]...)
 		}
 	}
-	return figures(medians), nil
+	return figures(medians, all), nil
 }
 
 // together has so many callers call as fast as they can, in windows, one contestant after another.
 func (c *contest) together(ctx context.Context, callers int, budget time.Duration) ([]figure, error) {
-	const window = 40 * time.Millisecond
 	n := len(c.contestants)
-	each := make([][]float64, n)
+	each, all := make([][]float64, n), make([][]float64, n)
 	for turn := range max(6, int(budget/window)/n) {
 		for i := range n {
 			which := i
 			if turn%2 == 1 {
 				which = n - 1 - i
 			}
-			perOp, err := crowd(ctx, callers, window, c.contestants[which].op)
+			perOp, times, err := crowd(ctx, callers, window, c.contestants[which].op)
 			if err != nil {
 				return nil, c.failed(which, err)
 			}
 			each[which] = append(each[which], perOp)
+			all[which] = append(all[which], times...)
 		}
 	}
-	return figures(each), nil
+	return figures(each, all), nil
 }
 
-// crowd returns the nanoseconds per call of so many callers in one window.
-func crowd(ctx context.Context, callers int, window time.Duration, op func(context.Context) error) (float64, error) {
-	var calls atomic.Int64
+// window is how long callers call in a turn.
+const window = 40 * time.Millisecond
+
+// crowd returns the nanoseconds per call of so many callers in one window, and what each call took its caller.
+func crowd(ctx context.Context, callers int, window time.Duration, op func(context.Context) error) (perOp float64, times []float64, err error) {
 	var failed atomic.Pointer[error]
 	var group sync.WaitGroup
+	each := make([][]float64, callers)
 	start := time.Now()
-	for range callers {
+	for caller := range callers {
 		group.Go(func() {
-			for time.Since(start) < window && failed.Load() == nil {
+			for begun := start; begun.Sub(start) < window && failed.Load() == nil; {
 				if err := op(ctx); err != nil {
 					failed.CompareAndSwap(nil, &err)
 					return
 				}
-				calls.Add(1)
+				ended := time.Now()
+				each[caller] = append(each[caller], float64(ended.Sub(begun)))
+				begun = ended
 			}
 		})
 	}
 	group.Wait()
+	took := time.Since(start)
 	if err := failed.Load(); err != nil {
-		return 0, *err
+		return 0, nil, *err
 	}
-	return float64(time.Since(start)) / float64(max(1, calls.Load())), nil
+	times = slices.Concat(each...)
+	return float64(took) / float64(max(1, len(times))), times, nil
 }
 
 // count counts over some calls of each contestant, which must have run before.
@@ -145,6 +158,32 @@ func (c *contest) count(ctx context.Context) ([]exact, error) {
 	return all, nil
 }
 
+// countTogether counts over the calls of so many callers, in one window of each contestant, and leaves that in figures.
+func (c *contest) countTogether(ctx context.Context, callers int, figures []figure) error {
+	for i, who := range c.contestants {
+		begin, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		trips := tripsOf(who)
+		_, times, err := crowd(ctx, callers, 4*window, who.op)
+		if err != nil {
+			return c.failed(i, err)
+		}
+		calls := float64(max(1, len(times)))
+		trips = tripsOf(who) - trips
+		end, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		figures[i].exact = exact{trips: float64(trips) / calls, counts: map[string]float64{}}
+		for name := range end {
+			figures[i].exact.counts[name] = (end[name] - begin[name]) / calls
+		}
+	}
+	return nil
+}
+
 func (c *contest) read(ctx context.Context) (map[string]float64, error) {
 	if c.counts == nil {
 		return nil, nil
@@ -172,8 +211,8 @@ type failure struct {
 func (f *failure) Error() string { return f.contest + ", " + f.contestant + ": " + f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// figures makes figures of the blocks of all contestants.
-func figures(blocks [][]float64) []figure {
+// figures makes figures of the blocks of all contestants, and of what every call took.
+func figures(blocks, times [][]float64) []figure {
 	all := make([]figure, len(blocks))
 	for i, mine := range blocks {
 		ratios := make([]float64, len(mine))
@@ -185,6 +224,7 @@ func figures(blocks [][]float64) []figure {
 			ratio:  quantile(ratios, 0.5),
 			lowest: quantile(ratios, 0.25),
 			most:   quantile(ratios, 0.75),
+			slow:   time.Duration(quantile(times[i], 0.99)),
 		}
 	}
 	return all

@@ -64,7 +64,7 @@ func parse(args []string) (*plan, error) {
 	p := &plan{budget: *budget, only: *only, dir: *dir, svg: *svg, grow: *grow}
 	many := "1,8,32,128"
 	if *short {
-		p.budget, many = 1500*time.Millisecond, "1,32"
+		p.budget, many = 1300*time.Millisecond, "1,32"
 	}
 	if *callers == "" {
 		*callers = many
@@ -89,6 +89,9 @@ func numbers(flag, list string, most int) (all []int, err error) {
 	return all, nil
 }
 
+// away is behind the name of a database that is far away.
+const away = ", 0.5 ms away"
+
 // database is what can be measured.
 type database struct{ name, variable string }
 
@@ -103,8 +106,10 @@ func (p *plan) run(ctx context.Context) error {
 	for _, d := range []database{
 		{"memory", ""},
 		{"PostgreSQL", "IDEM_TEST_POSTGRES"},
+		{"PostgreSQL" + away, "IDEM_TEST_POSTGRES"},
 		{"PostgreSQL, others", "IDEM_TEST_POSTGRES"},
 		{"MariaDB", "IDEM_TEST_MYSQL"},
+		{"MariaDB" + away, "IDEM_TEST_MYSQL"},
 		{"SQLite NORMAL", ""},
 		{"SQLite FULL", ""},
 		{"Redis", "IDEM_TEST_REDIS"},
@@ -132,9 +137,13 @@ func (p *plan) run(ctx context.Context) error {
 
 // measure opens a database and measures what is asked for.
 func (p *plan) measure(ctx context.Context, d database, url, dir string, print *report) error {
-	if d.name == "memory" || d.name == "Redis" || d.name == "PostgreSQL, others" {
+	near, distant := strings.CutSuffix(d.name, away)
+	if distant || d.name == "memory" || d.name == "Redis" || d.name == "PostgreSQL, others" {
 		if p.grow {
 			return nil // only tables grow
+		}
+		if distant {
+			return p.measureAway(ctx, near, url, print)
 		}
 		return p.measureOther(ctx, d.name, url, print)
 	}
@@ -147,6 +156,20 @@ func (p *plan) measure(ctx context.Context, d database, url, dir string, print *
 		measure = func() error { return p.measureGrowth(ctx, s, print) }
 	}
 	return errors.Join(measure(), s.close(context.WithoutCancel(ctx)))
+}
+
+// measureAway measures a database with a network between.
+func (p *plan) measureAway(ctx context.Context, name, url string, print *report) error {
+	f, url, err := farFrom(url)
+	if err != nil {
+		return err
+	}
+	s, err := p.openSQL(ctx, database{name: name}, url, "")
+	if err != nil {
+		return errors.Join(err, f.close())
+	}
+	s.name += away
+	return errors.Join(p.compare(ctx, awaySide{s}, print), s.close(context.WithoutCancel(ctx)), f.close())
 }
 
 // measureOther measures what is no table of idem's alone.
@@ -266,6 +289,11 @@ func (p *plan) holdOne(ctx context.Context, c *contest, print *report) error {
 		if err != nil {
 			return err
 		}
+		if c.shares {
+			if err := c.countTogether(ctx, n, figures); err != nil {
+				return err
+			}
+		}
 		all = append(all, figures)
 	}
 	counted, err := c.count(ctx)
@@ -273,5 +301,8 @@ func (p *plan) holdOne(ctx context.Context, c *contest, print *report) error {
 		return err
 	}
 	print.contest(c, all, counted)
+	if c.shares {
+		print.shared(c, all)
+	}
 	return nil
 }

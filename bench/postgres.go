@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
@@ -65,9 +66,34 @@ func openPostgres(ctx context.Context, url string, conns int) (*side, error) {
 		},
 	}
 	s.counts = func(ctx context.Context) (map[string]float64, error) {
-		var wal, xids float64
-		err := admin.QueryRowContext(ctx, `SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text::numeric`).Scan(&wal, &xids)
-		return map[string]float64{"WAL bytes": wal, "transaction ids": xids}, err
+		if err := tell(ctx, db, conns); err != nil {
+			return nil, err
+		}
+		var wal, xids, flushes float64
+		err := admin.QueryRowContext(ctx, `SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text::numeric,
+(SELECT wal_sync FROM pg_stat_wal)`).Scan(&wal, &xids, &flushes)
+		return map[string]float64{"WAL bytes": wal, "WAL flushes": flushes, "transaction ids": xids}, err
 	}
 	return s, s.open(ctx)
+}
+
+// tell has every connection of a pool tell the server what it has counted, which it otherwise does once in a second.
+func tell(ctx context.Context, db *sqlx.DB, conns int) error {
+	held := make([]*sql.Conn, 0, conns)
+	defer func() {
+		for _, c := range held {
+			_ = c.Close()
+		}
+	}()
+	for range conns {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		held = append(held, c)
+		if _, err := c.ExecContext(ctx, `SELECT pg_stat_force_next_flush()`); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -48,6 +49,29 @@ func (r *report) contest(c *contest, figures [][]figure, counted []exact) {
 		}
 		row = append(row, fmt.Sprintf("%.0f", counted[i].allocs))
 		fmt.Fprintf(r.out, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
+// shared prints what a contest with callers who share something adds to that: how long the slowest of a hundred calls takes, and what
+// is counted, for each number of callers.
+func (r *report) shared(c *contest, figures [][]figure) {
+	names := slices.Sorted(maps.Keys(figures[0][0].exact.counts))
+	head := append([]string{c.name + ", a call", "callers", "p99, µs", "×", "round trips"}, names...)
+	fmt.Fprintf(r.out, "\n| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
+	for i, who := range c.contestants {
+		for n, of := range figures {
+			row := []string{
+				who.name, strconv.Itoa(r.callers[n]), fmt.Sprintf("%.0f", float64(of[i].slow)/float64(time.Microsecond)),
+				fmt.Sprintf("**%.2f**", float64(of[i].slow)/float64(of[0].slow)), trips(who, of[i].exact),
+			}
+			for _, name := range names {
+				row = append(row, fmt.Sprintf("%.2f", of[i].exact.counts[name]))
+			}
+			fmt.Fprintf(r.out, "| %s |\n", strings.Join(row, " | "))
+		}
+	}
+	if len(names) == 0 {
+		fmt.Fprintf(r.out, "\n%s: there are no round trips, and nothing counts the flushes\n", c.name)
 	}
 }
 
