@@ -8,8 +8,8 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// mariaDBFlushes is how many shared statements of a kind may be under way: two would only wait for each other.
-const mariaDBFlushes = 1
+// mariaDBFlushes is how many shared statements of a kind may be under way: more would mostly wait for each other.
+const mariaDBFlushes = 2
 
 // mariaDBSizes are for how many transitions there are statements. One is filled up with its last transition, which changes
 // nothing the second time.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	postgresFlushes = 2    // shared statements of a kind that may be under way
+	postgresFlushes = 4    // shared statements of a kind that may be under way: more than one for the sake of slow wires and disks
 	groupWait       = "20" // ms that one waits for a row which somebody else inserts
 )
 
