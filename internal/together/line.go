@@ -32,8 +32,8 @@ type Line[T any] struct {
 	// Alone carries v out for the caller whose context it is given.
 	Alone func(ctx context.Context, v T) error
 
-	// Many carries several out, under a context of their own, which lasts as long as anybody's deadline allows. What came of
-	// each it leaves in each.
+	// Many carries several out, under a context of their own, which lasts for 5 s whoever leaves. What came of each it leaves in
+	// each.
 	Many func(ctx context.Context, vs []T)
 
 	// Known returns what came of v, where Many has left that in it. What is not known is carried out again, once, by its own
@@ -215,24 +215,10 @@ func (l *Line[T]) many(batch []*call[T]) {
 	for i, c := range batch {
 		vs[i] = c.v
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), limit(batch))
+	// Not until the last caller has left: what is cut off may still be carried out, and then overtakes what follows it.
+	ctx, cancel := context.WithTimeout(context.Background(), slowest)
 	defer cancel()
 	l.Many(ctx, vs)
-}
-
-// limit is when the last of a batch's callers has left for sure.
-func limit[T any](batch []*call[T]) (latest time.Time) {
-	longest := time.Now().Add(slowest)
-	for _, c := range batch {
-		deadline, limited := c.ctx.Deadline()
-		if !limited || deadline.After(longest) {
-			return longest
-		}
-		if deadline.After(latest) {
-			latest = deadline
-		}
-	}
-	return latest
 }
 
 // wait returns when the call is over, or its caller's context.
