@@ -65,14 +65,26 @@ func openPostgres(ctx context.Context, url string, conns int) (*side, error) {
 			return errors.Join(err, admin.Close())
 		},
 	}
+	var tells bool // since version 15
+	if err := admin.QueryRowContext(ctx, `SELECT to_regproc('pg_stat_force_next_flush') IS NOT NULL`).Scan(&tells); err != nil {
+		return nil, err
+	}
 	s.counts = func(ctx context.Context) (map[string]float64, error) {
-		if err := tell(ctx, db, conns); err != nil {
-			return nil, err
+		var wal, xids float64
+		counts := make(map[string]float64)
+		if tells {
+			if err := tell(ctx, db, conns); err != nil {
+				return nil, err
+			}
+			var flushes float64
+			if err := admin.QueryRowContext(ctx, `SELECT wal_sync FROM pg_stat_wal`).Scan(&flushes); err != nil {
+				return nil, err
+			}
+			counts["WAL flushes"] = flushes
 		}
-		var wal, xids, flushes float64
-		err := admin.QueryRowContext(ctx, `SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text::numeric,
-(SELECT wal_sync FROM pg_stat_wal)`).Scan(&wal, &xids, &flushes)
-		return map[string]float64{"WAL bytes": wal, "WAL flushes": flushes, "transaction ids": xids}, err
+		err := admin.QueryRowContext(ctx, `SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text::numeric`).Scan(&wal, &xids)
+		counts["WAL bytes"], counts["transaction ids"] = wal, xids
+		return counts, err
 	}
 	return s, s.open(ctx)
 }
