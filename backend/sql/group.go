@@ -12,8 +12,9 @@ import (
 // GroupCommit has calls share statements, and so commits: what calls ask while more than eight are under way waits for some of
 // these, for 50 ms at most, and then goes to the database as one statement for all claims, one for all completions, and so on;
 // on SQLite everything that is queued for its one writer shares a transaction. While there are fewer, each sends its own
-// statement as without it. No call's error, deadline or cancellation reaches another one: what a shared statement did not do, also because a row
-// was locked, each call does again by itself. Calls inside transactions, as those of idem.DoTx and idem.JoinTx, share nothing.
+// statement as without it. No call's error, deadline or cancellation reaches another one: what a shared statement did not do,
+// also because a row was locked, each call does again by itself. Calls inside transactions, as those of idem.DoTx and
+// idem.JoinTx, share nothing.
 //
 // With many callers it saves the server work, flushes of its disk, and round trips. What it can cost is the wait, up to one
 // more round trip, and a second statement wherever the first one did not do. It is off by default. On SQLite it pays from eight
