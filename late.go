@@ -2,7 +2,7 @@ package idem
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,12 +15,17 @@ type lateContext struct {
 	end      time.Time // its deadline, if it has one
 	why      error     // the cause of that
 
-	mu     sync.Mutex
-	made   context.Context // nil until somebody looks
-	stop   context.CancelCauseFunc
-	ended  bool
-	reason error
+	made atomic.Pointer[madeContext] // nil until somebody looks
 }
+
+// madeContext is the context that stands behind a lateContext.
+type madeContext struct {
+	context.Context
+	stop context.CancelCauseFunc
+}
+
+// endedUnseen stands for a context that was cancelled without a cause before anybody looked.
+var endedUnseen = new(madeContext)
 
 // Deadline returns the earlier one of the parent's deadline and its own.
 func (c *lateContext) Deadline() (time.Time, bool) {
@@ -33,11 +38,7 @@ func (c *lateContext) Deadline() (time.Time, bool) {
 }
 
 // Done makes the context.
-func (c *lateContext) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.make().Done()
-}
+func (c *lateContext) Done() <-chan struct{} { return c.make().Done() }
 
 // Err returns why the context ended, or nil.
 func (c *lateContext) Err() error {
@@ -60,50 +61,59 @@ func (c *lateContext) Value(key any) any {
 }
 
 // look returns the context if it was made, or if it has ended by itself.
-func (c *lateContext) look() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.made == nil && !c.ended && !c.over() {
+func (c *lateContext) look() *madeContext {
+	if c.made.Load() == nil && !c.over() {
 		return nil
 	}
 	return c.make()
 }
 
-// make returns the context that stands behind c. The caller holds the lock.
-func (c *lateContext) make() context.Context {
-	if c.made != nil {
-		return c.made
+// make returns the context that stands behind c.
+func (c *lateContext) make() *madeContext {
+	for {
+		there := c.made.Load()
+		if there != nil && there != endedUnseen {
+			return there
+		}
+		mine := c.context(there == endedUnseen)
+		if c.made.CompareAndSwap(there, mine) {
+			return mine
+		}
+		mine.stop(nil) // somebody else was faster
 	}
+}
+
+func (c *lateContext) context(ended bool) *madeContext {
 	parent := c.parent
-	if c.detached || c.ended { // what became of the parent after the end does not count
+	if c.detached || ended { // what became of the parent after the end does not count
 		parent = context.WithoutCancel(parent)
 	}
-	if c.end.IsZero() || c.ended {
-		c.made, c.stop = context.WithCancelCause(parent)
-	} else {
+	if !ended && !c.end.IsZero() {
 		made, stop := context.WithDeadlineCause(parent, c.end, c.why)
-		c.made, c.stop = made, func(error) { stop() }
+		return &madeContext{made, func(error) { stop() }}
 	}
-	if c.ended {
-		c.stop(c.reason)
+	made, stop := context.WithCancelCause(parent)
+	if ended {
+		stop(nil)
 	}
-	return c.made
+	return &madeContext{made, stop}
 }
 
 // cancel ends the context. The first cause counts; that of a context with a deadline is context.Canceled.
 func (c *lateContext) cancel(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
-	case c.made != nil:
-		c.stop(cause)
-	case c.ended, c.over(), !c.detached && c.parent.Err() != nil: // it has ended before
-	case c.end.IsZero():
-		c.ended, c.reason = true, cause
-	default:
-		c.ended = true
+	case c.made.Load() != nil:
+	case !c.detached && c.parent.Err() != nil, c.over(): // it has ended before
+		return
+	case cause == nil || !c.end.IsZero():
+		if c.made.CompareAndSwap(nil, endedUnseen) {
+			return
+		}
+	}
+	if c.made.Load() != endedUnseen {
+		c.make().stop(cause)
 	}
 }
 
 // over reports whether the deadline is over.
-func (c *lateContext) over() bool { return !c.end.IsZero() && !time.Now().Before(c.end) }
+func (c *lateContext) over() bool { return !c.end.IsZero() && time.Until(c.end) <= 0 }

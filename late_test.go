@@ -162,5 +162,5 @@ func TestALateContextCostsNothingUntilSomebodyLooks(t *testing.T) {
 		_ = context.Cause(late)
 		_ = late.Value(valueKey{})
 	}))
-	require.Nil(t, late.made)
+	require.Nil(t, late.made.Load())
 }

@@ -13,7 +13,7 @@ type ID [32]byte
 // NewID returns the identity of (guard, user, key). Every field is prefixed by its length, so no two triples share one
 // input. It is a pure function and safe for concurrent use.
 func NewID(guard, user, key string) ID {
-	return ID(digest("idem/id/v1", []byte(guard), []byte(user), []byte(key)))
+	return ID(digest("idem/id/v1", guard, user, key))
 }
 
 // Short returns the first 8 hexadecimal digits, the only part of a record's identity that may be shown: in events,
@@ -44,7 +44,7 @@ func NewFingerprint(parts ...[]byte) Fingerprint {
 }
 
 // digest is the one way in which this module hashes several fields: a domain, then each field after its length.
-func digest(domain string, parts ...[]byte) [sha256.Size]byte {
+func digest[T string | []byte](domain string, parts ...T) [sha256.Size]byte {
 	size := 8 + len(domain)
 	for _, p := range parts {
 		size += 8 + len(p)
@@ -66,7 +66,7 @@ func digest(domain string, parts ...[]byte) [sha256.Size]byte {
 const hashedAtOnce = 1 << 10
 
 // digestStream is digest for what is large: nothing is copied.
-func digestStream(domain string, parts ...[]byte) (sum [sha256.Size]byte) {
+func digestStream[T string | []byte](domain string, parts ...T) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	field := func(p []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
@@ -74,7 +74,7 @@ func digestStream(domain string, parts ...[]byte) (sum [sha256.Size]byte) {
 	}
 	field([]byte(domain))
 	for _, p := range parts {
-		field(p)
+		field([]byte(p))
 	}
 	h.Sum(sum[:0])
 	return sum

@@ -30,3 +30,9 @@ func TestLargeFieldsAreHashedAsSmallOnes(t *testing.T) {
 		require.Equal(t, want, digestStream("domain", parts...))
 	}
 }
+
+// TestAnIdentityNeedsNoAllocation: it is made in every call.
+func TestAnIdentityNeedsNoAllocation(t *testing.T) {
+	long := string(bytes.Repeat([]byte("k"), 255))
+	require.Zero(t, testing.AllocsPerRun(100, func() { NewID("guard", long, long) }))
+}

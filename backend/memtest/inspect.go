@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -45,7 +44,7 @@ func (s *Store) List(ctx context.Context, f backend.Filter, after backend.Cursor
 	return page, backend.Cursor{}, nil
 }
 
-func (sh *shard) list(clock func() time.Time, f backend.Filter, after backend.ID) []backend.Record {
+func (sh *shard) list(clock func() instant, f backend.Filter, after backend.ID) []backend.Record {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := clock()
@@ -62,31 +61,31 @@ func (sh *shard) list(clock func() time.Time, f backend.Filter, after backend.ID
 	return found
 }
 
-func (r *record) matches(f backend.Filter, now time.Time) bool {
+func (r *record) matches(f backend.Filter, now instant) bool {
 	return (f.Guard == "" || f.Guard == r.guard) &&
 		(f.User == "" || f.User == r.user) &&
 		(f.State == backend.Absent || f.State == r.state) &&
-		(f.OlderThan == 0 || now.Sub(r.since) > f.OlderThan)
+		(f.OlderThan == 0 || now.since(r.since) > f.OlderThan)
 }
 
-func (r *record) shown(id backend.ID, now time.Time) backend.Record {
+func (r *record) shown(id backend.ID, now instant) backend.Record {
 	shown := backend.Record{
 		Ref: backend.NewRef(id, r.token), Guard: r.guard, User: r.user, Key: r.key,
 		State: r.state, Attempt: r.attempt, Hold: r.hold, Fingerprint: r.fingerprint,
-		Age: now.Sub(r.since), Note: r.note, AnswerSize: len(r.answer),
+		Age: now.since(r.since), Note: r.note, AnswerSize: len(r.answer),
 	}
 	if r.state == backend.Pending {
-		shown.LeaseLeft = r.leaseEnd.Sub(now)
+		shown.LeaseLeft = r.leaseEnd.since(now)
 	}
-	if !r.expires.IsZero() {
-		shown.ExpiresIn = r.expires.Sub(now)
+	if r.expires != never {
+		shown.ExpiresIn = r.expires.since(now)
 	}
 	return shown
 }
 
 // Forget removes a record as backend.Inspector says. An expired one is Absent: it is not reported.
 func (s *Store) Forget(ctx context.Context, id backend.ID) (bool, error) {
-	g, err := s.call(ctx, step{id: id, do: func(r *record, _ time.Time) (*record, backend.Grant) {
+	g, err := s.call(ctx, step{id: id, do: func(r *record, _ instant) (*record, backend.Grant) {
 		if r == nil {
 			return nil, verdict(backend.Lost)
 		}
@@ -113,7 +112,7 @@ func (s *Store) ForgetUser(ctx context.Context, guard, user string) (int, error)
 	return removed, nil
 }
 
-func (sh *shard) owned(clock func() time.Time, guard, user string) []backend.ID {
+func (sh *shard) owned(clock func() instant, guard, user string) []backend.ID {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := clock()
@@ -128,7 +127,7 @@ func (sh *shard) owned(clock func() time.Time, guard, user string) []backend.ID 
 
 // Resolve gives an Unknown record an answer as backend.Inspector says. The record keeps its own fingerprint.
 func (s *Store) Resolve(ctx context.Context, ref backend.Ref, c backend.Completion) (backend.Grant, error) {
-	return s.call(ctx, step{id: ref.ID(), size: len(c.Answer), do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{id: ref.ID(), size: len(c.Answer), do: func(r *record, now instant) (*record, backend.Grant) {
 		if !r.shownAs(ref) {
 			return nil, verdict(backend.Lost)
 		}
@@ -139,7 +138,7 @@ func (s *Store) Resolve(ctx context.Context, ref backend.Ref, c backend.Completi
 
 // Free removes an Unknown record as backend.Inspector says.
 func (s *Store) Free(ctx context.Context, ref backend.Ref) (backend.Grant, error) {
-	return s.call(ctx, step{id: ref.ID(), do: func(r *record, _ time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{id: ref.ID(), do: func(r *record, _ instant) (*record, backend.Grant) {
 		if !r.shownAs(ref) {
 			return nil, verdict(backend.Lost)
 		}

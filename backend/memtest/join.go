@@ -3,7 +3,6 @@ package memtest
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -70,7 +69,7 @@ func (s *Store) settle(ctx context.Context, id backend.ID, token backend.Token) 
 	}
 }
 
-func (sh *shard) settled(clock func() time.Time, id backend.ID, token backend.Token) (backend.Grant, <-chan struct{}) {
+func (sh *shard) settled(clock func() instant, id backend.ID, token backend.Token) (backend.Grant, <-chan struct{}) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if row, locked := sh.rows[id]; locked && row.token == token {
@@ -89,31 +88,31 @@ type txStore struct{ tx *Tx }
 var _ backend.TxStore = txStore{}
 
 func (t txStore) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	return t.call(ctx, step{op: OpBegin, id: c.ID, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return t.call(ctx, step{op: OpBegin, id: c.ID, do: func(r *record, now instant) (*record, backend.Grant) {
 		return begin(r, &c, now)
 	}})
 }
 
 func (t txStore) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
-	return t.call(ctx, step{op: OpRenew, id: id, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return t.call(ctx, step{op: OpRenew, id: id, do: func(r *record, now instant) (*record, backend.Grant) {
 		return renew(r, token, &n, now)
 	}})
 }
 
 func (t txStore) Complete(ctx context.Context, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
-	return t.call(ctx, step{op: OpComplete, id: id, size: len(c.Answer), do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return t.call(ctx, step{op: OpComplete, id: id, size: len(c.Answer), do: func(r *record, now instant) (*record, backend.Grant) {
 		return complete(r, token, &c, now)
 	}})
 }
 
 func (t txStore) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	return t.call(ctx, step{op: OpRelease, id: id, do: func(r *record, _ time.Time) (*record, backend.Grant) {
+	return t.call(ctx, step{op: OpRelease, id: id, do: func(r *record, _ instant) (*record, backend.Grant) {
 		return release(r, token)
 	}})
 }
 
 func (t txStore) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	return t.call(ctx, step{op: OpHold, id: id, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return t.call(ctx, step{op: OpHold, id: id, do: func(r *record, now instant) (*record, backend.Grant) {
 		return hold(r, token, note, now)
 	}})
 }

@@ -2,7 +2,6 @@ package memtest
 
 import (
 	"context"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -21,7 +20,7 @@ func (s *Store) Prune(ctx context.Context) (backend.PruneStats, error) {
 	return total, nil
 }
 
-func (sh *shard) prune(clock func() time.Time) backend.PruneStats {
+func (sh *shard) prune(clock func() instant) backend.PruneStats {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := clock()
@@ -34,7 +33,7 @@ func (sh *shard) prune(clock func() time.Time) backend.PruneStats {
 		case r.expired(now):
 			delete(sh.records, id)
 			stats.Removed++
-		case r.state == backend.Pending && r.hold && !now.Before(r.leaseEnd):
+		case r.state == backend.Pending && r.hold && now >= r.leaseEnd:
 			r.giveUp("", now)
 			sh.wake(id)
 			stats.Held++

@@ -9,17 +9,17 @@ import (
 
 // record is one row. It is only touched under its shard's lock; its answer is never changed once it stands there.
 type record struct {
+	token            backend.Token
+	fingerprint      backend.Fingerprint
 	state            backend.State
 	hold             bool
 	attempt          int
-	token            backend.Token
-	fingerprint      backend.Fingerprint
 	guard, user, key string
 	note             string
 	answer           []byte
-	since            time.Time // when it entered its state
-	leaseEnd         time.Time
-	expires          time.Time // zero: never
+	since            instant // when it entered its state
+	leaseEnd         instant
+	expires          instant // may be never
 }
 
 // gone is what a rule returns to have the record removed.
@@ -27,14 +27,14 @@ var gone = new(record)
 
 // rule is one atomic step: it is shown the record, nil where it is Absent, and returns what to write: nil for nothing,
 // gone for removal, or the record to keep, which may be r itself, changed in place.
-type rule func(r *record, now time.Time) (*record, backend.Grant)
+type rule func(r *record, now instant) (*record, backend.Grant)
 
-func (r *record) expired(now time.Time) bool {
-	return !r.expires.IsZero() && !now.Before(r.expires)
+func (r *record) expired(now instant) bool {
+	return r.expires != never && now >= r.expires
 }
 
 // live returns r, or nil where r is Absent to every rule.
-func (r *record) live(now time.Time) *record {
+func (r *record) live(now instant) *record {
 	if r == nil || r == gone || r.expired(now) {
 		return nil
 	}
@@ -54,20 +54,19 @@ func (r *record) under(state backend.State, token backend.Token) bool {
 	return r != nil && r.state == state && r.token == token
 }
 
-func (r *record) enter(state backend.State, now time.Time) {
+func (r *record) enter(state backend.State, now instant) {
 	r.state, r.since = state, now
 }
 
 // lease starts a lease now. A claim that holds outlives everything; another one is forgotten a retention later.
-func (r *record) lease(lease, retention time.Duration, now time.Time) {
-	r.leaseEnd = now.Add(lease)
-	r.expires = time.Time{}
+func (r *record) lease(lease, retention time.Duration, now instant) {
+	r.leaseEnd, r.expires = now.add(lease), never
 	if !r.hold {
-		r.expires = r.leaseEnd.Add(retention)
+		r.expires = r.leaseEnd.add(retention)
 	}
 }
 
-func (r *record) claim(c *backend.Claim, now time.Time) backend.Grant {
+func (r *record) claim(c *backend.Claim, now instant) backend.Grant {
 	r.enter(backend.Pending, now)
 	r.token, r.hold = c.Token, c.Hold
 	r.attempt++
@@ -75,16 +74,16 @@ func (r *record) claim(c *backend.Claim, now time.Time) backend.Grant {
 	return backend.Grant{Verdict: backend.Claimed, Attempt: r.attempt}
 }
 
-func (r *record) finish(c *backend.Completion, now time.Time) {
+func (r *record) finish(c *backend.Completion, now instant) {
 	r.enter(backend.Done, now)
 	r.answer = bytes.Clone(c.Answer)
-	r.expires = now.Add(c.Retention)
+	r.expires = now.add(c.Retention)
 }
 
 // giveUp makes r Unknown. An empty note keeps the one that a renewal left.
-func (r *record) giveUp(note string, now time.Time) {
+func (r *record) giveUp(note string, now instant) {
 	r.enter(backend.Unknown, now)
-	r.expires = time.Time{}
+	r.expires = never
 	r.remark(note)
 }
 
@@ -94,16 +93,16 @@ func (r *record) remark(note string) {
 	}
 }
 
-func (r *record) replay(now time.Time) backend.Grant {
+func (r *record) replay(now instant) backend.Grant {
 	return backend.Grant{
 		Verdict: backend.Replay, Answer: r.answer, Attempt: r.attempt,
-		Age: now.Sub(r.since), RetentionLeft: r.expires.Sub(now),
+		Age: now.since(r.since), RetentionLeft: r.expires.since(now),
 	}
 }
 
 func verdict(v backend.Verdict) backend.Grant { return backend.Grant{Verdict: v} }
 
-func begin(r *record, c *backend.Claim, now time.Time) (*record, backend.Grant) {
+func begin(r *record, c *backend.Claim, now instant) (*record, backend.Grant) {
 	switch {
 	case r == nil:
 		r = &record{fingerprint: c.Fingerprint, guard: c.Guard, user: c.User, key: c.Key}
@@ -113,11 +112,11 @@ func begin(r *record, c *backend.Claim, now time.Time) (*record, backend.Grant) 
 	case r.state == backend.Done:
 		return nil, r.replay(now)
 	case r.state == backend.Unknown:
-		return nil, backend.Grant{Verdict: backend.Held, Age: now.Sub(r.since)}
+		return nil, backend.Grant{Verdict: backend.Held, Age: now.since(r.since)}
 	case r.token == c.Token:
 		return nil, backend.Grant{Verdict: backend.Claimed, Attempt: r.attempt}
-	case now.Before(r.leaseEnd):
-		return nil, backend.Grant{Verdict: backend.InFlight, Age: now.Sub(r.since), LeaseLeft: r.leaseEnd.Sub(now)}
+	case now < r.leaseEnd:
+		return nil, backend.Grant{Verdict: backend.InFlight, Age: now.since(r.since), LeaseLeft: r.leaseEnd.since(now)}
 	case r.hold || c.Hold:
 		r.giveUp("", now)
 		return r, verdict(backend.Held)
@@ -126,7 +125,7 @@ func begin(r *record, c *backend.Claim, now time.Time) (*record, backend.Grant) 
 	}
 }
 
-func renew(r *record, token backend.Token, n *backend.Renewal, now time.Time) (*record, backend.Grant) {
+func renew(r *record, token backend.Token, n *backend.Renewal, now instant) (*record, backend.Grant) {
 	if !r.under(backend.Pending, token) {
 		return nil, verdict(backend.Lost)
 	}
@@ -135,7 +134,7 @@ func renew(r *record, token backend.Token, n *backend.Renewal, now time.Time) (*
 	return r, verdict(backend.Kept)
 }
 
-func complete(r *record, token backend.Token, c *backend.Completion, now time.Time) (*record, backend.Grant) {
+func complete(r *record, token backend.Token, c *backend.Completion, now instant) (*record, backend.Grant) {
 	switch {
 	case r.under(backend.Pending, token):
 		r.finish(c, now)
@@ -156,7 +155,7 @@ func release(r *record, token backend.Token) (*record, backend.Grant) {
 	return gone, verdict(backend.Kept)
 }
 
-func hold(r *record, token backend.Token, note string, now time.Time) (*record, backend.Grant) {
+func hold(r *record, token backend.Token, note string, now instant) (*record, backend.Grant) {
 	switch {
 	case r.under(backend.Pending, token):
 		r.giveUp(note, now)

@@ -2,7 +2,6 @@ package memtest
 
 import (
 	"sync"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -23,15 +22,15 @@ type shard struct {
 type rowLock struct {
 	tx       *Tx
 	token    backend.Token
-	since    time.Time
-	leaseEnd time.Time
+	since    instant
+	leaseEnd instant
 }
 
 // shardOf takes the highest bits, so that the shards in order hold the ids in order.
 func shardOf(id backend.ID) int { return int(id[0]) * shardCount / 256 }
 
 // write does the step under the lock. A channel in return says that nothing happened and when to try again.
-func (sh *shard) write(clock func() time.Time, st step) (backend.Grant, <-chan struct{}) {
+func (sh *shard) write(clock func() instant, st step) (backend.Grant, <-chan struct{}) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := clock()
@@ -47,14 +46,14 @@ func (sh *shard) write(clock func() time.Time, st step) (backend.Grant, <-chan s
 }
 
 // behind answers a call that meets another's open transaction: with what is committed if that needs no write.
-func (l rowLock) behind(r *record, st step, now time.Time) (backend.Grant, <-chan struct{}) {
+func (l rowLock) behind(r *record, st step, now instant) (backend.Grant, <-chan struct{}) {
 	next, g := st.do(r.clone(), now)
 	switch {
 	case next == nil:
 		return g, nil
 	case st.op == OpBegin:
-		left := max(0, l.leaseEnd.Sub(now))
-		return backend.Grant{Verdict: backend.InFlight, Age: now.Sub(l.since), LeaseLeft: left}, nil
+		left := max(0, l.leaseEnd.since(now))
+		return backend.Grant{Verdict: backend.InFlight, Age: now.since(l.since), LeaseLeft: left}, nil
 	default:
 		return backend.Grant{}, l.tx.done
 	}

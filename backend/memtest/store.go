@@ -44,35 +44,35 @@ func (s *Store) SetMaxAnswer(bytes int) { s.maxAnswer.Store(int64(bytes)) }
 
 // Begin claims a record as backend.Store says.
 func (s *Store) Begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	return s.call(ctx, step{op: OpBegin, id: c.ID, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{op: OpBegin, id: c.ID, do: func(r *record, now instant) (*record, backend.Grant) {
 		return begin(r, &c, now)
 	}})
 }
 
 // Renew extends a claim's lease as backend.Store says.
 func (s *Store) Renew(ctx context.Context, id backend.ID, token backend.Token, n backend.Renewal) (backend.Grant, error) {
-	return s.call(ctx, step{op: OpRenew, id: id, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{op: OpRenew, id: id, do: func(r *record, now instant) (*record, backend.Grant) {
 		return renew(r, token, &n, now)
 	}})
 }
 
 // Complete stores a copy of the answer as backend.Store says.
 func (s *Store) Complete(ctx context.Context, id backend.ID, token backend.Token, c backend.Completion) (backend.Grant, error) {
-	return s.call(ctx, step{op: OpComplete, id: id, size: len(c.Answer), do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{op: OpComplete, id: id, size: len(c.Answer), do: func(r *record, now instant) (*record, backend.Grant) {
 		return complete(r, token, &c, now)
 	}})
 }
 
 // Release frees a record as backend.Store says.
 func (s *Store) Release(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
-	return s.call(ctx, step{op: OpRelease, id: id, do: func(r *record, _ time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{op: OpRelease, id: id, do: func(r *record, _ instant) (*record, backend.Grant) {
 		return release(r, token)
 	}})
 }
 
 // Hold gives a record up without an answer as backend.Store says.
 func (s *Store) Hold(ctx context.Context, id backend.ID, token backend.Token, note string) (backend.Grant, error) {
-	return s.call(ctx, step{op: OpHold, id: id, do: func(r *record, now time.Time) (*record, backend.Grant) {
+	return s.call(ctx, step{op: OpHold, id: id, do: func(r *record, now instant) (*record, backend.Grant) {
 		return hold(r, token, note, now)
 	}})
 }
@@ -119,7 +119,9 @@ func (s *Store) write(ctx context.Context, st step) (backend.Grant, error) {
 
 func (s *Store) shard(id backend.ID) *shard { return &s.shards[shardOf(id)] }
 
-func (s *Store) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *Store) now() instant {
+	return instant(time.Since(start)).add(time.Duration(s.ahead.Load()))
+}
 
 func (s *Store) tooLarge(size int) error {
 	if size == 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"math/bits"
-	"time"
 
 	"github.com/idem-go/idem/backend"
 )
@@ -141,7 +140,7 @@ func (tx *Tx) write(st step) (backend.Grant, error) {
 	return g, nil
 }
 
-func (tx *Tx) current(sh *shard, id backend.ID, now time.Time) *record {
+func (tx *Tx) current(sh *shard, id backend.ID, now instant) *record {
 	if r, staged := tx.staged[id]; staged {
 		return r.live(now)
 	}

@@ -68,7 +68,7 @@ var memory = table{module: ".", pkg: "backend/memtest", faults: []fault{
 	{
 		name:    "memory: the lease is not compared at a takeover",
 		file:    "backend/memtest/record.go",
-		right:   `case now.Before(r.leaseEnd):`,
+		right:   `case now < r.leaseEnd:`,
 		wrong:   `case false:`,
 		foundBy: inMemory("T11 a live lease is not taken over"),
 	},
@@ -96,7 +96,7 @@ var memory = table{module: ".", pkg: "backend/memtest", faults: []fault{
 	{
 		name:    "memory: an answer never expires",
 		file:    "backend/memtest/record.go",
-		right:   `return !r.expires.IsZero() && !now.Before(r.expires)`,
+		right:   `return r.expires != never && now >= r.expires`,
 		wrong:   `return false`,
 		foundBy: inMemory("a done record past its retention is Absent", "an expired record is Absent to its owner"),
 	},
@@ -124,7 +124,7 @@ var memory = table{module: ".", pkg: "backend/memtest", faults: []fault{
 	{
 		name:    "memory: prune gives up a claim whose lease is live",
 		file:    "backend/memtest/prune.go",
-		right:   ` && !now.Before(r.leaseEnd)`,
+		right:   ` && now >= r.leaseEnd`,
 		wrong:   ``,
 		foundBy: inMemory("T12 pruning leaves what is alive"),
 	},
