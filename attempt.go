@@ -25,7 +25,7 @@ func AttemptFrom(ctx context.Context) (Attempt, bool) {
 	if r == nil {
 		return Attempt{}, false
 	}
-	return r.attempt, true
+	return Attempt{Number: r.attempt, Takeover: r.attempt > 1, Rerun: r.rerun, Key: Key(r.claim.Key)}, true
 }
 
 // ChildKey returns a key for a call that fn makes downstream, such as to a payment gateway. It is the same on every

@@ -210,7 +210,7 @@ func (r *run) remember(grant backend.Grant) {
 
 // rememberOwn keeps the answer that this call has stored, or had stored when it was asked again.
 func (r *run) rememberOwn(c backend.Completion, kept backend.Grant, sent time.Time) {
-	stored := backend.Grant{Verdict: backend.Replay, Answer: c.Answer, Attempt: r.attempt.Number}
+	stored := backend.Grant{Verdict: backend.Replay, Answer: c.Answer, Attempt: r.attempt}
 	if kept.Answer != nil {
 		stored.Answer = kept.Answer
 	}

@@ -50,8 +50,9 @@ func (e envelope) seal() []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// openEnvelope reads what seal wrote. The payload is a part of b, not a copy.
-func openEnvelope(b []byte) (envelope, error) {
+// openEnvelope reads what seal wrote. The payload is a part of b, not a copy; nor is the codec's name one, where it is the
+// expected.
+func openEnvelope(b []byte, expected string) (envelope, error) {
 	tail := len(b) - crc32.Size
 	if tail < 1 {
 		return envelope{}, fmt.Errorf("%w: the answer is cut short", backend.ErrCorrupt)
@@ -66,7 +67,10 @@ func openEnvelope(b []byte) (envelope, error) {
 		return envelope{}, fmt.Errorf("%w: the answer is cut short", backend.ErrCorrupt)
 	}
 	end := tail - 3 - int(b[tail-3])
-	e := envelope{kind: Kind(b[tail-2]), codec: string(b[end : tail-3]), payload: b[:end:end]}
+	e := envelope{kind: Kind(b[tail-2]), codec: expected, payload: b[:end:end]}
+	if name := b[end : tail-3]; string(name) != expected {
+		e.codec = string(name)
+	}
 	if e.kind < KindValue || e.kind > KindTombstone {
 		return envelope{}, fmt.Errorf("%w: the answer has the kind %d", backend.ErrVersion, e.kind)
 	}
@@ -75,7 +79,7 @@ func openEnvelope(b []byte) (envelope, error) {
 
 // openFor reads an envelope for a call whose codec has the given name.
 func openFor(codec string, b []byte) (envelope, error) {
-	e, err := openEnvelope(b)
+	e, err := openEnvelope(b, codec)
 	if err != nil {
 		return envelope{}, err
 	}

@@ -19,7 +19,7 @@ func TestEnvelopesSurviveTheJourney(t *testing.T) {
 		if rapid.Bool().Draw(t, "room") {
 			e.room, e.payload = true, append(make([]byte, 0, len(e.payload)+rapid.IntRange(0, 100).Draw(t, "capacity")), e.payload...)
 		}
-		got, err := openEnvelope(e.seal())
+		got, err := openEnvelope(e.seal(), rapid.SampledFrom([]string{"json", e.codec}).Draw(t, "expected"))
 		require.NoError(t, err)
 		require.Equal(t, e.kind, got.kind)
 		require.Equal(t, e.codec, got.codec)
@@ -33,9 +33,9 @@ func TestADamagedEnvelopeIsNeverRead(t *testing.T) {
 		sealed := envelope{kind: KindValue, codec: "json", payload: rapid.SliceOf(rapid.Byte()).Draw(t, "payload")}.seal()
 		bit := rapid.IntRange(0, 8*len(sealed)-1).Draw(t, "bit")
 		sealed[bit/8] ^= 1 << (bit % 8)
-		_, err := openEnvelope(sealed)
+		_, err := openEnvelope(sealed, "json")
 		require.Error(t, err)
-		_, err = openEnvelope(sealed[:rapid.IntRange(0, len(sealed)-1).Draw(t, "cut")])
+		_, err = openEnvelope(sealed[:rapid.IntRange(0, len(sealed)-1).Draw(t, "cut")], "json")
 		require.Error(t, err)
 	})
 }
@@ -46,7 +46,7 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(envelope{kind: KindTombstone, codec: "http/1"}.seal())
 	f.Add([]byte{255, 1, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := openEnvelope(b)
+		e, err := openEnvelope(b, "json")
 		if err == nil {
 			require.Equal(t, b, e.seal())
 		}

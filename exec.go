@@ -19,7 +19,8 @@ type Call struct {
 
 // Answer is what Run returns.
 type Answer struct {
-	// Payload is what is stored and replayed. It must not be changed after Run returned.
+	// Payload is what is stored and replayed. It must not be changed before Exec has returned, and never where Exec
+	// returned an error: the store may then still be at it.
 	Payload []byte
 
 	// Room says that the capacity behind Payload is nobody else's, so that the engine may write there instead of copying
@@ -66,7 +67,7 @@ func (g *Guard) Exec(ctx context.Context, call Call, opts ...CallOption) (Outcom
 	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	return g.exec(ctx, new(run), s, call)
+	return g.exec(ctx, new(run), s, &call)
 }
 
 func (c *Call) check() error {
@@ -87,7 +88,7 @@ func (g *Guard) prepare(opts []CallOption) (*settings, error) {
 	return g.with(opts)
 }
 
-func (g *Guard) exec(ctx context.Context, r *run, s *settings, call Call) (Outcome, error) {
+func (g *Guard) exec(ctx context.Context, r *run, s *settings, call *Call) (Outcome, error) {
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}

@@ -42,7 +42,7 @@ func (e *Executor) ExecIn(ctx context.Context, slot *Slot, call Call) (Outcome, 
 	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	return e.g.exec(ctx, &slot.run, e.s, call)
+	return e.g.exec(ctx, &slot.run, e.s, &call)
 }
 
 // Policy is what calls go by.

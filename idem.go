@@ -114,7 +114,7 @@ func doResult[Req, Resp any](ctx context.Context, g *Guard, s *settings, key Key
 		return Result[Resp]{}, err
 	}
 	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, req) })
-	return typed.result(g.exec(ctx, &typed.run, s, call))
+	return typed.result(g.exec(ctx, &typed.run, s, &call))
 }
 
 // ready says whether the guard was made by New.

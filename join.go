@@ -9,7 +9,7 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-func (g *Guard) execJoined(ctx context.Context, r *run, s *settings, call Call, joined backend.TxStore) (Outcome, error) {
+func (g *Guard) execJoined(ctx context.Context, r *run, s *settings, call *Call, joined backend.TxStore) (Outcome, error) {
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}

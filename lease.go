@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/idem-go/idem/backend"
@@ -26,11 +27,12 @@ type lease struct {
 	timer   *time.Timer
 	until   time.Time     // the lease is believed to hold until then
 	end     time.Time     // MaxRun
-	done    bool          // fn returned: what renewals find now concerns nobody
 	stopped bool          // no more renewals
 	renewal chan struct{} // closed when the renewal that is under way ended; nil if none is
 	abort   context.CancelFunc
 	note    string
+
+	done atomic.Bool // fn returned: what renewals find now concerns nobody
 }
 
 // start returns the context that fn gets, and begins to renew.
@@ -40,7 +42,7 @@ func (l *lease) start(r *run) context.Context {
 	l.until = l.sent.Add(r.s.lease)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(l.next(time.Now()), l.tick)
+	l.timer = time.AfterFunc(l.next(), l.tick)
 	return l.ctx
 }
 
@@ -49,7 +51,8 @@ func (l *lease) start(r *run) context.Context {
 func (l *lease) startTx(r *run, parent context.Context) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stopped, l.done = false, false
+	l.stopped = false
+	l.done.Store(false)
 	ctx := new(runContext) // what the last one left behind may still look at the last context
 	l.ctx = ctx
 	l.prepare(r, parent, false)
@@ -63,12 +66,12 @@ func (l *lease) prepare(r *run, parent context.Context, detached bool) {
 }
 
 // next says when to look at the lease again: at a third of it, or at the end of MaxRun.
-func (l *lease) next(now time.Time) time.Duration {
+func (l *lease) next() time.Duration {
 	renew := l.until.Add(-l.r.s.lease * 2 / 3)
 	if l.end.Before(renew) {
 		renew = l.end
 	}
-	return renew.Sub(now)
+	return time.Until(renew)
 }
 
 // tick runs on the timer's goroutine.
@@ -116,11 +119,11 @@ func (l *lease) expire() {
 // lose ends fn, and renewals. It unlocks.
 func (l *lease) lose() {
 	l.stopped = true
-	done := l.done
+	done := l.done.Load()
 	l.mu.Unlock()
 	l.ctx.cancel(ErrLeaseLost)
 	if !done {
-		l.r.observe(Event{Kind: EventLost, Attempt: l.r.attempt.Number, Code: CodeLeaseLost})
+		l.r.observe(Event{Kind: EventLost, Attempt: l.r.attempt, Code: CodeLeaseLost})
 	}
 }
 
@@ -141,7 +144,7 @@ func (l *lease) renewed(sent time.Time, grant backend.Grant, err error) {
 		return
 	case err == nil && grant.Verdict == backend.Kept:
 		l.until = sent.Add(l.r.s.lease)
-		l.timer.Reset(l.next(time.Now()))
+		l.timer.Reset(l.next())
 	case err == nil:
 		l.lose()
 		return
@@ -149,19 +152,15 @@ func (l *lease) renewed(sent time.Time, grant backend.Grant, err error) {
 		again := jitter(l.r.s.lease / 15)
 		l.timer.Reset(max(0, min(again, time.Until(l.until), time.Until(l.end))))
 	}
-	silent := err == nil || l.done
+	silent := err == nil || l.done.Load()
 	l.mu.Unlock()
 	if !silent {
-		l.r.observe(Event{Kind: EventRenewFailed, Attempt: l.r.attempt.Number, Err: err})
+		l.r.observe(Event{Kind: EventRenewFailed, Attempt: l.r.attempt, Err: err})
 	}
 }
 
 // returned says that fn returned. The claim is still renewed until its outcome is stored.
-func (l *lease) returned() {
-	l.mu.Lock()
-	l.done = true
-	l.mu.Unlock()
-}
+func (l *lease) returned() { l.done.Store(true) }
 
 // stop ends renewals and waits for the one that is under way, so that nothing runs on after the call.
 func (l *lease) stop() {

@@ -82,16 +82,19 @@ func (r *run) withdraw() {
 // settle sends what follows fn until the store has answered or the budget is spent. It does not depend on the caller,
 // who may have left: the context is made after fn returned.
 func (r *run) settle(op func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
-	ctx := r.within(time.Now().Add(budget), r.ctx, true)
+	ctx := r.within(r.now().Add(budget), r.ctx, true)
 	defer ctx.cancel(nil)
 	for try := 1; ; try++ {
 		grant, err := op(ctx)
 		if err == nil || permanent(err) || !pause(ctx, try) {
 			return grant, err
 		}
-		r.observe(Event{Kind: EventRetried, Attempt: r.attempt.Number, Err: err})
+		r.observe(Event{Kind: EventRetried, Attempt: r.attempt, Err: err})
 	}
 }
+
+// now is the time, read as the time since the claim was sent, which costs half.
+func (r *run) now() time.Time { return r.lease.sent.Add(time.Since(r.lease.sent)) }
 
 // permanent says whether a store's error will be the same at every try.
 func permanent(err error) bool {

@@ -15,13 +15,15 @@ import (
 type run struct {
 	g     *Guard
 	s     *settings
-	call  Call
-	ctx   context.Context // the caller's
+	codec string                       // as in Call
+	work  func(context.Context) Answer // Call.Run
+	ctx   context.Context              // the caller's
 	claim backend.Claim
 	began time.Time // when the call began, on this process's monotonic clock; for the observer
 
 	parent  *run // the run that fn of this call belongs to, for ErrReentrant
-	attempt Attempt
+	attempt int
+	rerun   int // as in Attempt
 	lease   lease
 	tx      *transaction // nil but in DoTx and JoinTx
 	cached  bool         // the answer comes from the guard's cache
@@ -31,7 +33,7 @@ type run struct {
 }
 
 // prepare makes r ready for one call, and refuses what must not reach the store.
-func (r *run) prepare(ctx context.Context, g *Guard, s *settings, call Call) error {
+func (r *run) prepare(ctx context.Context, g *Guard, s *settings, call *Call) error {
 	if err := call.Key.Check(); err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func (r *run) prepare(ctx context.Context, g *Guard, s *settings, call Call) err
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r.g, r.s, r.call, r.ctx, r.parent = g, s, call, ctx, runFrom(ctx)
+	r.g, r.s, r.codec, r.work, r.ctx, r.parent = g, s, call.Codec, call.Run, ctx, runFrom(ctx)
 	if g.observer != nil {
 		r.began = time.Now()
 	}
@@ -72,8 +74,10 @@ func sameStore(a, b backend.Store) bool {
 
 // do claims, waiting if asked to, and then runs or answers with what is stored.
 func (r *run) do(ctx context.Context) (Outcome, error) {
-	if grant, ok := r.recall(); ok {
-		return r.answered(grant)
+	if r.g.cache != nil {
+		if grant, ok := r.recall(); ok {
+			return r.answered(grant)
+		}
 	}
 	grant, err := r.ask(ctx, r.begin)
 	if err != nil {
@@ -106,7 +110,7 @@ func (r *run) answered(grant backend.Grant) (Outcome, error) {
 }
 
 func (r *run) replay(grant backend.Grant) (Outcome, error) {
-	e, err := openFor(r.call.Codec, grant.Answer)
+	e, err := openFor(r.codec, grant.Answer)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -138,14 +142,14 @@ func (r *run) execute(grant backend.Grant) (Outcome, error) {
 			r.abandoned()
 		}
 	}()
-	answer := r.call.Run(ctx)
+	answer := r.work(ctx)
 	returned = true
 	r.lease.returned()
 	return r.conclude(answer)
 }
 
 func (r *run) claimed(attempt int) {
-	r.attempt = Attempt{Number: attempt, Takeover: attempt > 1, Rerun: r.attempt.Rerun, Key: r.call.Key}
+	r.attempt = attempt
 	kind := EventClaimed
 	if attempt > 1 {
 		kind = EventTakenOver
@@ -169,7 +173,7 @@ var errAbandoned = errors.New("idem: fn panicked or exited")
 // conclude stores what fn's answer asks for.
 func (r *run) conclude(answer Answer) (Outcome, error) {
 	defer r.g.rooms.poke(r.room())
-	out := Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: r.attempt.Number}
+	out := Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: r.attempt}
 	switch r.s.dispositionOf(answer) {
 	case Release:
 		r.release()
@@ -215,10 +219,10 @@ func (r *run) complete(answer Answer, out Outcome) (Outcome, error) {
 	case grant.Verdict == backend.Kept:
 		return r.kept(out, kind), nil
 	case grant.Verdict == backend.Replay:
-		r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+		r.observe(Event{Kind: EventLost, Attempt: r.attempt, Code: CodeLeaseLost})
 		return r.answered(grant)
 	}
-	r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+	r.observe(Event{Kind: EventLost, Attempt: r.attempt, Code: CodeLeaseLost})
 	return Outcome{}, ErrLeaseLost
 }
 
@@ -237,16 +241,16 @@ func (r *run) tryCompletion(c backend.Completion) (backend.Grant, error) {
 // store sends the answer, or a tombstone where the answer cannot be kept; kind says which of them was sent last.
 func (r *run) store(answer Answer, send func(backend.Completion) (backend.Grant, error)) (grant backend.Grant, kind EventKind, err error) {
 	if answer.notEncodable != nil {
-		r.observe(Event{Kind: EventNotEncodable, Attempt: r.attempt.Number, Err: answer.notEncodable})
+		r.observe(Event{Kind: EventNotEncodable, Attempt: r.attempt, Err: answer.notEncodable})
 	}
 	if !answer.TombstoneOnly && len(answer.Payload) <= r.s.maxResult {
-		whole := envelope{kind: answer.kind(), codec: r.call.Codec, payload: answer.Payload, room: answer.Room}
+		whole := envelope{kind: answer.kind(), codec: r.codec, payload: answer.Payload, room: answer.Room}
 		grant, err = send(r.completion(whole))
 		if !errors.Is(err, backend.ErrTooLarge) {
 			return grant, EventCompleted, err
 		}
 	}
-	small := envelope{kind: KindTombstone, codec: r.call.Codec}
+	small := envelope{kind: KindTombstone, codec: r.codec}
 	if len(answer.Tombstone) <= maxTombstone {
 		small.payload = answer.Tombstone
 	}
@@ -256,7 +260,7 @@ func (r *run) store(answer Answer, send func(backend.Completion) (backend.Grant,
 
 // kept is the outcome of a call whose own answer, or a tombstone of it, is stored.
 func (r *run) kept(out Outcome, kind EventKind) Outcome {
-	r.observe(Event{Kind: kind, Attempt: r.attempt.Number})
+	r.observe(Event{Kind: kind, Attempt: r.attempt})
 	out.Kept = kind == EventCompleted
 	return out
 }
@@ -288,7 +292,7 @@ func (r *run) hold(fnErr error) error {
 }
 
 func (r *run) gaveUp(kind EventKind, grant backend.Grant, err error) {
-	e := Event{Kind: kind, Attempt: r.attempt.Number}
+	e := Event{Kind: kind, Attempt: r.attempt}
 	switch {
 	case err != nil:
 		e.Kind, e.Code, e.Err = EventNotStored, CodeNotStored, err
@@ -299,7 +303,7 @@ func (r *run) gaveUp(kind EventKind, grant backend.Grant, err error) {
 }
 
 func (r *run) notStored(err, fnErr error) error {
-	r.observe(Event{Kind: EventNotStored, Attempt: r.attempt.Number, Code: CodeNotStored, Err: err})
+	r.observe(Event{Kind: EventNotStored, Attempt: r.attempt, Code: CodeNotStored, Err: err})
 	return &NotStoredError{Err: err, FnErr: fnErr}
 }
 

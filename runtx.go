@@ -20,7 +20,7 @@ type transaction struct {
 	err    error
 }
 
-func (g *Guard) execTx(ctx context.Context, r *run, s *settings, call Call, t *transaction) (Outcome, error) {
+func (g *Guard) execTx(ctx context.Context, r *run, s *settings, call *Call, t *transaction) (Outcome, error) {
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
@@ -50,7 +50,7 @@ func (r *run) doTx(ctx context.Context) (Outcome, error) {
 // it; any other verdict, or an error, that nothing happened.
 func (r *run) tryTx(ctx context.Context) (backend.Grant, error) {
 	for restart := 0; ; restart++ {
-		r.attempt.Rerun = restart
+		r.rerun = restart
 		grant, err := r.runTx(ctx)
 		if err == nil {
 			return grant, nil
@@ -69,7 +69,7 @@ func (r *run) tryTx(ctx context.Context) (backend.Grant, error) {
 		if !errors.Is(err, ErrConflict) || restart == maxRestarts || !pause(ctx, restart+1) {
 			return backend.Grant{}, r.txError(ctx, err)
 		}
-		r.observe(Event{Kind: EventRestarted, Attempt: r.attempt.Number, Err: storeError(err)})
+		r.observe(Event{Kind: EventRestarted, Attempt: r.attempt, Err: storeError(err)})
 	}
 }
 
@@ -134,7 +134,7 @@ func (r *run) callTx(ctx context.Context, attempt int) (answer Answer) {
 			r.observe(Event{Kind: EventReleased, Attempt: attempt})
 		}
 	}()
-	answer = r.call.Run(ctx)
+	answer = r.work(ctx)
 	returned = true
 	return answer
 }
@@ -175,7 +175,7 @@ func (r *run) afterRollback(back *rollback) (backend.Grant, error) {
 			return grant, err
 		}
 	default:
-		r.observe(Event{Kind: EventReleased, Attempt: r.attempt.Number})
+		r.observe(Event{Kind: EventReleased, Attempt: r.attempt})
 		return claimed, nil
 	}
 	grant, err := r.writeTx(write)
@@ -188,7 +188,7 @@ func (r *run) afterRollback(back *rollback) (backend.Grant, error) {
 		if back.disposition == Keep {
 			kind = r.tx.stored()
 		}
-		r.observe(Event{Kind: kind, Attempt: r.attempt.Number})
+		r.observe(Event{Kind: kind, Attempt: r.attempt})
 	}
 	return grant, nil
 }
@@ -242,11 +242,11 @@ func (r *run) txError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, ErrConflict):
-		return fmt.Errorf("%w, %d times in a row: %w", ErrConflict, r.attempt.Rerun+1, err)
+		return fmt.Errorf("%w, %d times in a row: %w", ErrConflict, r.rerun+1, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 func (r *run) outcome(answer Answer) Outcome {
-	return Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: max(1, r.attempt.Number)}
+	return Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: max(1, r.attempt)}
 }

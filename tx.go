@@ -46,7 +46,7 @@ func DoTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user 
 		})
 	}
 	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, current, req) })
-	return typed.result(g.execTx(ctx, &typed.run, typed.s, call, t))
+	return typed.result(g.execTx(ctx, &typed.run, typed.s, &call, t))
 }
 
 // JoinTx is DoTx inside a transaction of the caller's own, who commits: the answer counts once his Commit succeeded, and
@@ -77,7 +77,7 @@ func JoinTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, tx Tx, key K
 		return Result[Resp]{}, fmt.Errorf("%w: %w", ErrNoTransactions, err)
 	}
 	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, tx, req) })
-	return typed.result(g.execJoined(ctx, &typed.run, typed.s, call, joined))
+	return typed.result(g.execJoined(ctx, &typed.run, typed.s, &call, joined))
 }
 
 // prepareTx returns the store as the transactor that the call asks for, and the call.

@@ -13,7 +13,10 @@ type ID [32]byte
 // NewID returns the identity of (guard, user, key). Every field is prefixed by its length, so no two triples share one
 // input. It is a pure function and safe for concurrent use.
 func NewID(guard, user, key string) ID {
-	return ID(digest("idem/id/v1", guard, user, key))
+	var room [hashedAtOnce]byte // digest, for strings
+	buf := appendField(room[:0], "idem/id/v1")
+	buf = appendField(appendField(appendField(buf, guard), user), key)
+	return sha256.Sum256(buf)
 }
 
 // Short returns the first 8 hexadecimal digits, the only part of a record's identity that may be shown: in events,
@@ -44,7 +47,7 @@ func NewFingerprint(parts ...[]byte) Fingerprint {
 }
 
 // digest is the one way in which this module hashes several fields: a domain, then each field after its length.
-func digest[T string | []byte](domain string, parts ...T) [sha256.Size]byte {
+func digest(domain string, parts ...[]byte) [sha256.Size]byte {
 	size := 8 + len(domain)
 	for _, p := range parts {
 		size += 8 + len(p)
@@ -53,20 +56,23 @@ func digest[T string | []byte](domain string, parts ...T) [sha256.Size]byte {
 	if size > len(room) {
 		return digestStream(domain, parts...)
 	}
-	buf := binary.BigEndian.AppendUint64(room[:0], uint64(len(domain)))
-	buf = append(buf, domain...)
+	buf := appendField(room[:0], domain)
 	for _, p := range parts {
-		buf = binary.BigEndian.AppendUint64(buf, uint64(len(p)))
-		buf = append(buf, p...)
+		buf = appendField(buf, p)
 	}
 	return sha256.Sum256(buf)
+}
+
+func appendField[T string | []byte](buf []byte, p T) []byte {
+	buf = binary.BigEndian.AppendUint64(buf, uint64(len(p)))
+	return append(buf, p...)
 }
 
 // hashedAtOnce is up to how many bytes the fields are put together on the stack: an identity of three long names fits.
 const hashedAtOnce = 1 << 10
 
 // digestStream is digest for what is large: nothing is copied.
-func digestStream[T string | []byte](domain string, parts ...T) (sum [sha256.Size]byte) {
+func digestStream(domain string, parts ...[]byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	field := func(p []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
@@ -74,7 +80,7 @@ func digestStream[T string | []byte](domain string, parts ...T) (sum [sha256.Siz
 	}
 	field([]byte(domain))
 	for _, p := range parts {
-		field([]byte(p))
+		field(p)
 	}
 	h.Sum(sum[:0])
 	return sum

@@ -20,7 +20,6 @@ import (
 const codecName = "http/1"
 
 const (
-	blockRoom    = 256     // set aside behind a body for its block
 	maxTombstone = 4 << 10 // what idem.Answer allows
 	lengthSize   = 4
 )
@@ -28,6 +27,7 @@ const (
 // encode returns what is stored of a recorded answer, and its tombstone. The headers are those in replayed.
 func (rec *recorder) encode(replayed headerSet) (payload, tombstone []byte) {
 	payload = appendBlock(rec.body, rec.status, rec.fields, replayed)
+	rec.body = payload[:len(rec.body)] // which may have moved
 	if tombstone = payload[len(rec.body):]; len(tombstone) > maxTombstone {
 		tombstone = rec.tombstone(locationOnly)
 	}

@@ -14,7 +14,7 @@ import (
 // recorded is a recorder that a handler has finished with.
 func recorded(status int, body string, headers ...string) *recorder {
 	rec := new(recorder)
-	rec.begin(nil, 1<<20, spool{})
+	rec.begin(nil, 1<<20, spool{}, nil)
 	for i := 0; i < len(headers); i += 2 {
 		rec.Header().Add(headers[i], headers[i+1])
 	}

@@ -18,9 +18,9 @@ var (
 	errUnreadable = errors.New("httpadapter: the body could not be read")
 )
 
-// readBody returns the whole body, in room if it fits, or why the request is refused. Where the length is known it is checked before a byte
-// is read, and so before a client that waits for 100 Continue sends one.
-func (m *Middleware) readBody(w http.ResponseWriter, x Exchange, room []byte) ([]byte, error) {
+// readBody returns the whole body, in space if it fits, or why the request is refused. Where the length is known it is
+// checked before a byte is read, and so before a client that waits for 100 Continue sends one.
+func (m *Middleware) readBody(w http.ResponseWriter, x Exchange, space []byte) ([]byte, error) {
 	r := x.Request
 	switch {
 	case r.ContentLength > m.maxBody:
@@ -28,7 +28,7 @@ func (m *Middleware) readBody(w http.ResponseWriter, x Exchange, room []byte) ([
 	case x.BodyRead, r.PostForm != nil, r.MultipartForm != nil:
 		return nil, ErrBodyRead
 	}
-	body, err := readAll(w, r, m.maxBody, room)
+	body, err := readAll(w, r, m.maxBody, space)
 	switch {
 	case err != nil:
 		return nil, err
@@ -41,15 +41,10 @@ func (m *Middleware) readBody(w http.ResponseWriter, x Exchange, room []byte) ([
 // firstBuffer bounds what is set aside for a body before any of it has come: a header is cheap to send.
 const firstBuffer = 64 << 10
 
-// smallBody is up to how many bytes a body is read into a buffer that waits for the next one.
-const smallBody = 512
-
-var smallBodies = sync.Pool{New: func() any { return new([smallBody]byte) }}
-
 // readAll reads through http.MaxBytesReader on the writer that came in, so that the server closes the connection of a
 // client that sends too much, and so that a smaller limit further out counts. A body whose length is known was measured
 // before; a server gives out no more of it.
-func readAll(w http.ResponseWriter, r *http.Request, limit int64, room []byte) ([]byte, error) {
+func readAll(w http.ResponseWriter, r *http.Request, limit int64, space []byte) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
@@ -58,8 +53,8 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64, room []byte) (
 	if hint <= 0 {
 		from, hint = http.MaxBytesReader(w, r.Body, limit), bytes.MinRead-1
 	}
-	body := room
-	if hint >= int64(cap(room)) { // one more, so that the end is met without growing
+	body := space[:0]
+	if hint >= int64(cap(space)) { // one more, so that the end is met without growing
 		body = make([]byte, 0, min(hint, firstBuffer)+1)
 	}
 	for {
@@ -86,7 +81,29 @@ func readError(err error) error {
 }
 
 // wholeBody is a body that was read already, as the handler gets it.
-type wholeBody struct{ bytes.Reader }
+type wholeBody struct {
+	mu   sync.Mutex
+	rest []byte
+}
+
+// Read copies, so that nobody holds the bytes themselves.
+func (b *wholeBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
 
 // Close does nothing: there is nothing behind the bytes.
 func (*wholeBody) Close() error { return nil }
+
+// spent reports whether everything was read, so that no later Read needs the bytes.
+func (b *wholeBody) spent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.rest) == 0
+}

@@ -21,10 +21,11 @@ type exchange struct {
 	left  func() bool // whether next left the answer to what stands further out; may be nil
 	user  idem.User
 	body  []byte
+	room  *room
 
 	slot       idem.Slot
-	lineRoom   [10]string // for the values of the answer's header
-	*recording            // nil until the handler runs
+	lineRoom   [8]string // for the values of the answer's header
+	*recording           // nil until the handler runs
 
 	failed  *failure      // what the function under Handle returned, where the guard decides what that means
 	decided atomic.Uint32 // what the handler said of its answer, an idem.Disposition
@@ -62,22 +63,43 @@ func (x *exchange) is(r *http.Request) bool {
 
 // exec has the guard run the handler, or answer for it, and sends what comes of that. The guard claims and waits under
 // the client's context; the handler's is detached from it.
+//
+// The room is for the next exchange where all went well: a store that failed may still be sending what is there.
 func (x *exchange) exec(key idem.Key) {
 	defer x.discard()
 	out, err := x.m.exec.ExecIn(x, &x.slot, idem.Call{
 		Key:         x.m.recordKey(x.r, key),
 		User:        x.user,
-		Fingerprint: fingerprint(x.r, x.body),
+		Fingerprint: fingerprint(x.r, x.body, x.room),
 		Codec:       codecName,
 		Run:         runExchange,
 	})
 	x.reply(out, err)
+	x.discard()
+	if err == nil {
+		x.leave()
+	}
 }
 
+// discard ends what the handler was given, whatever became of it.
 func (x *exchange) discard() {
 	if x.recording != nil {
 		x.rec.discard()
 	}
+}
+
+// leave gives the room to the next exchange. Nobody may have a part of it any more.
+func (x *exchange) leave() {
+	if x.recording != nil {
+		if !x.in.spent() {
+			x.room.in = nil // it stays the handler's, whatever it left behind
+		}
+		x.room.out, x.room.lines = x.rec.body, x.rec.fields
+		x.rec.body, x.rec.fields = nil, nil
+		x.recording = nil
+	}
+	x.room.leave()
+	x.room, x.body = nil, nil
 }
 
 // runExchange finds the exchange in its context, which spares a closure.
@@ -87,7 +109,7 @@ func runExchange(ctx context.Context) idem.Answer { return exchangeFrom(ctx).run
 func (x *exchange) run(ctx context.Context) idem.Answer {
 	x.recording = new(recording)
 	r := x.request(ctx)
-	x.rec.begin(x.w.Header(), x.m.inMemory, x.m.spool)
+	x.rec.begin(x.w.Header(), x.m.inMemory, x.m.spool, x.room)
 	if x.typed != nil {
 		return x.runTyped(ctx, r)
 	}
@@ -100,25 +122,20 @@ func (x *exchange) run(ctx context.Context) idem.Answer {
 	return x.answer(r)
 }
 
-// recording is what an exchange needs whose handler runs. What has the usual size has room in it.
+// recording is what an exchange needs whose handler runs.
 type recording struct {
-	in       wholeBody
-	rec      recorder
-	bodyRoom [smallBody]byte
+	in  wholeBody
+	rec recorder
 }
 
 // request is the request as the handler gets it. It has no GetBody: with one, a client that passes it on would re-send
-// it by itself when a connection breaks.
+// it by itself when a connection breaks. A function under Handle has been given what was in the body.
 func (x *exchange) request(ctx context.Context) *http.Request {
 	r := x.r.WithContext(ctx)
 	r.TransferEncoding, r.GetBody = nil, nil
 	r.ContentLength, r.Body = int64(len(x.body)), http.NoBody
-	if len(x.body) > 0 {
-		body := x.body
-		if len(body) <= smallBody {
-			body = append(x.bodyRoom[:0], body...)
-		}
-		x.in.Reset(body)
+	if len(x.body) > 0 && x.typed == nil {
+		x.in.rest = x.body
 		r.Body = &x.in
 	}
 	return r

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/idem-go/idem"
 	"github.com/idem-go/idem/backend"
@@ -15,29 +14,18 @@ import (
 
 // fingerprint tells whether two requests are the same: method, path, query, media type, content coding and body. The
 // first part keeps it apart from the fingerprints of typed calls on the same guard.
-func fingerprint(r *http.Request, body []byte) idem.Fingerprint {
+func fingerprint(r *http.Request, body []byte, rm *room) idem.Fingerprint {
 	path, query := target(r)
 	media, coding := mediaType(r.Header["Content-Type"]), strings.ToLower(strings.Join(r.Header["Content-Encoding"], ","))
 	form := "raw"
 	if isJSON(media, coding) {
-		buffer := scratch.Get().(*[]byte)
-		defer putBack(buffer)
 		var ok bool
-		if *buffer, ok = canon.JSON((*buffer)[:0], body); ok {
-			form, body = "json", *buffer
+		if rm.canon, ok = canon.JSON(rm.canon[:0], body); ok {
+			form, body = "json", rm.canon
 		}
 	}
 	return backend.NewFingerprint([]byte("http"), []byte(r.Method), []byte(path), []byte(sortQuery(query)),
 		[]byte(media), []byte(coding), []byte(form), body)
-}
-
-// scratch holds buffers for the canonical forms of bodies, which nobody needs any more once they are hashed.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
-func putBack(buffer *[]byte) {
-	if cap(*buffer) <= firstBuffer {
-		scratch.Put(buffer)
-	}
 }
 
 // isJSON says whether a body is compared by its meaning. Everything else compares as it is, and so does JSON that readers
@@ -52,7 +40,7 @@ func mediaType(lines []string) string {
 		return strings.ToLower(strings.Join(lines, ","))
 	}
 	media, _, _ := strings.Cut(lines[0], ";")
-	return strings.ToLower(strings.Trim(media, " \t"))
+	return strings.ToLower(trim(media))
 }
 
 // target returns path and query as they were sent. http.StripPrefix and mounts change r.URL but not r.RequestURI, which

@@ -137,7 +137,7 @@ func (m *Middleware) pass(w http.ResponseWriter, x Exchange, op typed) {
 	}
 	rec := new(recorder)
 	defer rec.discard()
-	rec.begin(w.Header(), m.inMemory, m.spool)
+	rec.begin(w.Header(), m.inMemory, m.spool, nil)
 	switch err := op.call(r.Context(), user, rec); {
 	case errors.Is(err, errNotEncodable):
 		m.refuse(w, r, err)

@@ -31,7 +31,7 @@ func parseKey(lines []string, strict bool) (idem.Key, error) {
 	case len(lines) > 1:
 		return "", invalidKey("the header was sent more than once")
 	}
-	value := strings.Trim(lines[0], " \t")
+	value := trim(lines[0])
 	quoted := strings.HasPrefix(value, `"`)
 	var key, problem string
 	switch {
@@ -48,13 +48,21 @@ func parseKey(lines []string, strict bool) (idem.Key, error) {
 	case problem != "":
 	case len(key) > maxKey:
 		problem = fmt.Sprintf("it has %d bytes, the most is %d", len(key), maxKey)
-	case strings.Trim(key, " ") == "":
+	case key == "" || key[0] == ' ' && strings.Trim(key, " ") == "":
 		problem = "it is empty"
 	}
 	if problem != "" {
 		return "", invalidKey(problem)
 	}
 	return idem.Key(key), nil
+}
+
+// trim takes away the spaces and tabs around a value, of which there are seldom any.
+func trim(s string) string {
+	if s != "" && s[0] > ' ' && s[len(s)-1] > ' ' {
+		return s
+	}
+	return strings.Trim(s, " \t")
 }
 
 func invalidKey(problem string) error { return fmt.Errorf("%w: %s", idem.ErrInvalidKey, problem) }

@@ -123,21 +123,22 @@ func (m *Middleware) serve(w http.ResponseWriter, x Exchange, t typed) {
 		m.refuse(w, r, err)
 		return
 	}
-	room := smallBodies.Get().(*[smallBody]byte)
-	body, err := m.readBody(w, x, room[:0])
+	rm := rooms.Get().(*room)
+	body, err := m.readBody(w, x, rm.in)
 	if err == nil && t != nil {
 		err = t.decode(body)
 	}
 	if err != nil {
-		smallBodies.Put(room)
 		m.refuse(w, r, err)
 		return
 	}
+	if body != nil {
+		rm.in = body
+	}
 	e := &exchange{
-		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, body: body,
+		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, body: body, room: rm,
 	}
 	e.exec(key)
-	smallBodies.Put(room) // the handler has had a copy
 }
 
 func (m *Middleware) guards(method string) bool {

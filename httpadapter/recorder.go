@@ -28,19 +28,21 @@ type recorder struct {
 	limit  int
 	spool  spool
 	fault  error // why the body is not whole
-	closed bool
+	closed bool  // nothing is written any more
 
-	room     [8]field
-	bodyRoom [640]byte
+	finished bool // closed by finish: known to whoever ran the handler, without the lock
 }
 
 // field is one line of a header.
 type field struct{ name, value string }
 
 // begin makes the recorder ready. A handler sees what was put into the header further out, as it would without us.
-// What does not fit into limit goes to a spool like that one.
-func (rec *recorder) begin(outer http.Header, limit int, to spool) {
+// What does not fit into limit goes to a spool like that one. Body and lines are put into the room, if there is one.
+func (rec *recorder) begin(outer http.Header, limit int, to spool, rm *room) {
 	rec.limit, rec.spool = limit, to
+	if rm != nil {
+		rec.body, rec.fields = rm.out[:0], rm.lines[:0]
+	}
 	rec.header = make(http.Header, len(outer)+4)
 	for name, values := range outer {
 		rec.header[name] = slices.Clone(values)
@@ -67,7 +69,7 @@ func (rec *recorder) writeHeader(status int) {
 	if rec.status != 0 {
 		return
 	}
-	rec.status, rec.fields = status, rec.room[:0]
+	rec.status = status
 	for name, values := range rec.header {
 		if !forwarded(name) {
 			continue
@@ -99,11 +101,8 @@ func record[T string | []byte](rec *recorder, p T) (n int, err error) {
 	if err := rec.writable(len(p)); err != nil {
 		return 0, err
 	}
-	if rec.body == nil {
-		rec.body = rec.bodyRoom[:0]
-		if size := min(len(p), rec.limit) + blockRoom/2; size > len(rec.bodyRoom) {
-			rec.body = make([]byte, 0, size+blockRoom/2)
-		}
+	if size := min(len(p), rec.limit) + blockRoom; len(rec.body) == 0 && size > cap(rec.body) {
+		rec.body = make([]byte, 0, size)
 	}
 	for n < len(p) {
 		if len(rec.body) == rec.limit {
@@ -153,6 +152,7 @@ func (rec *recorder) finish() {
 	if rec.closed {
 		return
 	}
+	rec.finished = true
 	rec.writeHeader(http.StatusOK)
 	switch {
 	case rec.fault != nil:
@@ -210,8 +210,10 @@ func (rec *recorder) deliverHeader(w http.ResponseWriter, room []string) lines {
 
 // discard ends the recording, whatever became of it, and removes the spool.
 func (rec *recorder) discard() {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	rec.closed = true
+	if !rec.finished {
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		rec.closed = true
+	}
 	rec.spool.close()
 }

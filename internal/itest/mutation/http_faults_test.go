@@ -145,6 +145,20 @@ var overHTTP = table{module: ".", pkg: "httpadapter", faults: []fault{
 		foundBy: []string{"TestAWriteAfterTheHandlerReturnedChangesNothing"},
 	},
 	{
+		name:    "HTTP: the next exchange writes where a store that failed may still read",
+		file:    "httpadapter/exchange.go",
+		right:   "	if err == nil {\n		x.leave()\n	}",
+		wrong:   "	x.leave()",
+		foundBy: []string{"TestWhatAFailedStoreMayStillBeSendingStays"},
+	},
+	{
+		name:    "HTTP: the next exchange writes where the handler may still read its body",
+		file:    "httpadapter/exchange.go",
+		right:   `if !x.in.spent() {`,
+		wrong:   `if false {`,
+		foundBy: []string{"TestABodyStaysTheHandlersOwn"},
+	},
+	{
 		name:    "HTTP: a nested middleware claims again",
 		file:    "httpadapter/middleware.go",
 		right:   `if x.m.guard == m.guard && x.is(r) {`,
