@@ -196,15 +196,15 @@ func (c *answerCache) now() (now time.Time) {
 }
 
 // recall returns the Replay of the call's record, if the guard keeps it.
-func (r *run) recall() (grant backend.Grant, ok bool) {
+func (r *asking) recall() (grant backend.Grant, ok bool) {
 	grant, r.cached = r.g.cache.get(r.claim.ID, r.claim.Fingerprint)
 	return grant, r.cached
 }
 
-// remember keeps a Replay that the claim sent at r.lease.sent was answered with.
-func (r *run) remember(grant backend.Grant) {
+// remember keeps a Replay that the claim sent at r.sent was answered with.
+func (r *asking) remember(grant backend.Grant) {
 	if grant.Verdict == backend.Replay {
-		r.g.cache.put(r.claim.ID, r.claim.Fingerprint, grant, r.lease.sent, grant.RetentionLeft)
+		r.g.cache.put(r.claim.ID, r.claim.Fingerprint, grant, r.sent, grant.RetentionLeft)
 	}
 }
 

@@ -67,7 +67,7 @@ func (g *Guard) Exec(ctx context.Context, call Call, opts ...CallOption) (Outcom
 	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	return g.exec(ctx, new(run), s, &call)
+	return g.exec(ctx, nil, s, &call)
 }
 
 func (c *Call) check() error {
@@ -88,7 +88,8 @@ func (g *Guard) prepare(opts []CallOption) (*settings, error) {
 	return g.with(opts)
 }
 
-func (g *Guard) exec(ctx context.Context, r *run, s *settings, call *Call) (Outcome, error) {
+func (g *Guard) exec(ctx context.Context, slot *Slot, s *settings, call *Call) (Outcome, error) {
+	r := asking{slot: slot}
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}

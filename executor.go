@@ -27,22 +27,26 @@ func (e *Executor) Exec(ctx context.Context, call Call) (Outcome, error) {
 	return e.ExecIn(ctx, new(Slot), call)
 }
 
-// Slot is room for what the engine knows of a call. The zero Slot is ready, for one call; it must not be copied, nor used
-// again. Who allocates something for each call anyway can put a Slot into it.
-type Slot struct{ run run }
+// Slot is room for what the engine gives to a store in a call. The zero Slot is ready, for one call; it must not be copied,
+// nor used again. Who allocates something for each call anyway can put a Slot into it.
+type Slot struct {
+	claiming lateContext
+	used     bool
+}
 
 // ExecIn is Exec with the room that it needs.
 func (e *Executor) ExecIn(ctx context.Context, slot *Slot, call Call) (Outcome, error) {
 	switch {
 	case e == nil || e.g == nil:
 		return Outcome{}, optionError("Executor", "an executor is made by Guard.Executor; this one is nil or zero")
-	case slot.run.g != nil:
+	case slot.used:
 		return Outcome{}, optionError("Slot", "it has served a call before")
 	}
 	if err := call.check(); err != nil {
 		return Outcome{}, err
 	}
-	return e.g.exec(ctx, &slot.run, e.s, &call)
+	slot.used = true
+	return e.g.exec(ctx, slot, e.s, &call)
 }
 
 // Policy is what calls go by.

@@ -113,8 +113,8 @@ func doResult[Req, Resp any](ctx context.Context, g *Guard, s *settings, key Key
 	if err != nil {
 		return Result[Resp]{}, err
 	}
-	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, req) })
-	return typed.result(g.exec(ctx, &typed.run, s, &call))
+	call := typed.call(key, user, func(ctx context.Context) Answer { return typed.answer(fn(ctx, req)) })
+	return typed.result(g.exec(ctx, &typed.slot, s, call))
 }
 
 // ready says whether the guard was made by New.

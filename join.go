@@ -9,7 +9,8 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-func (g *Guard) execJoined(ctx context.Context, r *run, s *settings, call *Call, joined backend.TxStore) (Outcome, error) {
+func (g *Guard) execJoined(ctx context.Context, s *settings, call *Call, joined backend.TxStore) (Outcome, error) {
+	r := new(run)
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
@@ -20,7 +21,7 @@ func (g *Guard) execJoined(ctx context.Context, r *run, s *settings, call *Call,
 // doJoined is do inside the caller's transaction: it claims there, runs fn under a savepoint and writes the outcome
 // there. Nothing is sent twice, since a transaction in which a statement failed is the caller's to roll back.
 func (r *run) doJoined(ctx context.Context, s backend.TxStore) (Outcome, error) {
-	r.lease.sent = time.Now()
+	r.sent = time.Now()
 	grant, err := s.Begin(ctx, r.claim)
 	switch {
 	case err != nil:

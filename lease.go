@@ -19,7 +19,6 @@ import (
 // the store does.
 type lease struct {
 	r     *run
-	sent  time.Time // when the claim was sent
 	ctx   *runContext
 	first runContext // room for the one context that most calls need
 
@@ -39,7 +38,7 @@ type lease struct {
 func (l *lease) start(r *run) context.Context {
 	l.ctx = &l.first
 	l.prepare(r, r.ctx, r.s.detached)
-	l.until = l.sent.Add(r.s.lease)
+	l.until = r.sent.Add(r.s.lease)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = time.AfterFunc(l.next(), l.tick)
@@ -61,7 +60,7 @@ func (l *lease) startTx(r *run, parent context.Context) context.Context {
 }
 
 func (l *lease) prepare(r *run, parent context.Context, detached bool) {
-	l.r, l.end = r, l.sent.Add(r.s.maxRun)
+	l.r, l.end = r, r.sent.Add(r.s.maxRun)
 	l.ctx.run, l.ctx.parent, l.ctx.detached = r, parent, detached
 }
 

@@ -19,9 +19,10 @@ const beginTries = 3
 
 // begin claims. A claim whose answer is lost is sent again under the same token, which the store recognises; if that
 // does not help either, or the caller left, the token is released, so that a claim which did arrive blocks nobody.
-func (r *run) begin(ctx context.Context) (backend.Grant, error) {
-	r.lease.sent = time.Now()
-	budgeted := r.within(r.lease.sent.Add(budget), ctx, false)
+func (r *asking) begin(ctx context.Context) (backend.Grant, error) {
+	r.sent = time.Now()
+	budgeted := r.claiming()
+	budgeted.parent, budgeted.end, budgeted.why = ctx, r.sent.Add(budget), errBudget
 	defer budgeted.cancel(nil)
 	ctx = budgeted
 	for try := 1; ; try++ {
@@ -45,21 +46,27 @@ func (r *run) begin(ctx context.Context) (backend.Grant, error) {
 
 var errBudget = fmt.Errorf("idem: no answer within %v", budget)
 
-// within returns a context for one operation of the store with all its tries.
-func (r *run) within(end time.Time, parent context.Context, detached bool) *lateContext {
-	var c *lateContext
-	if r.budget < len(r.budgets) {
-		c = &r.budgets[r.budget]
-		r.budget++
-	} else {
+// claiming returns room for the context of a claim.
+func (r *asking) claiming() *lateContext {
+	if r.slot == nil || r.slot.claiming.parent != nil {
+		return new(lateContext)
+	}
+	return &r.slot.claiming
+}
+
+// afterwards returns a context for one operation that follows fn, with all its tries. It has the caller's values, and not
+// his end.
+func (r *run) afterwards() *lateContext {
+	c := &r.settling
+	if c.parent != nil { // there was another one before
 		c = new(lateContext)
 	}
-	c.parent, c.detached, c.end, c.why = parent, detached, end, errBudget
+	c.parent, c.detached, c.end, c.why = r.ctx, true, r.now().Add(budget), errBudget
 	return c
 }
 
 // unavailable says why there is no claim: the caller left, or the store did not answer.
-func (r *run) unavailable(ctx context.Context, err error) error {
+func (r *asking) unavailable(ctx context.Context, err error) error {
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
 	}
@@ -71,7 +78,7 @@ func (r *run) unavailable(ctx context.Context, err error) error {
 
 // withdraw releases a claim that may have arrived although nobody will run it. It is sent once: what slips through ends
 // with its lease.
-func (r *run) withdraw() {
+func (r *asking) withdraw() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Second)
 	defer cancel()
 	if _, err := r.g.store.Release(ctx, r.claim.ID, r.claim.Token); err != nil {
@@ -82,7 +89,7 @@ func (r *run) withdraw() {
 // settle sends what follows fn until the store has answered or the budget is spent. It does not depend on the caller,
 // who may have left: the context is made after fn returned.
 func (r *run) settle(op func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
-	ctx := r.within(r.now().Add(budget), r.ctx, true)
+	ctx := r.afterwards()
 	defer ctx.cancel(nil)
 	for try := 1; ; try++ {
 		grant, err := op(ctx)
@@ -94,7 +101,7 @@ func (r *run) settle(op func(context.Context) (backend.Grant, error)) (backend.G
 }
 
 // now is the time, read as the time since the claim was sent, which costs half.
-func (r *run) now() time.Time { return r.lease.sent.Add(time.Since(r.lease.sent)) }
+func (r *run) now() time.Time { return r.sent.Add(time.Since(r.sent)) }
 
 // permanent says whether a store's error will be the same at every try.
 func permanent(err error) bool {

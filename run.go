@@ -10,9 +10,9 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// run is one call on its way through the engine: begin, run, then complete, release or hold. There is nothing generic
-// here and nothing of any store.
-type run struct {
+// asking is a call before it is known whether fn runs. No pointer to it outlives the call, so that it stands on the stack
+// and a replay does not pay for what only a run needs.
+type asking struct {
 	g     *Guard
 	s     *settings
 	codec string                       // as in Call
@@ -20,20 +20,27 @@ type run struct {
 	ctx   context.Context              // the caller's
 	claim backend.Claim
 	began time.Time // when the call began, on this process's monotonic clock; for the observer
+	sent  time.Time // when the claim was sent
 
-	parent  *run // the run that fn of this call belongs to, for ErrReentrant
+	parent *run  // the run that this call was made in, for ErrReentrant
+	slot   *Slot // may be nil
+	cached bool  // the answer comes from the guard's cache
+}
+
+// run is one call whose fn runs: begin, run, then complete, release or hold. There is nothing generic here and nothing of
+// any store.
+type run struct {
+	asking
 	attempt int
 	rerun   int // as in Attempt
 	lease   lease
 	tx      *transaction // nil but in DoTx and JoinTx
-	cached  bool         // the answer comes from the guard's cache
 
-	budgets [2]lateContext // room for those of a claim and of a completion
-	budget  int            // how many are in use
+	settling lateContext // room for the context of the first operation that follows fn
 }
 
 // prepare makes r ready for one call, and refuses what must not reach the store.
-func (r *run) prepare(ctx context.Context, g *Guard, s *settings, call *Call) error {
+func (r *asking) prepare(ctx context.Context, g *Guard, s *settings, call *Call) error {
 	if err := call.Key.Check(); err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func sameStore(a, b backend.Store) bool {
 }
 
 // do claims, waiting if asked to, and then runs or answers with what is stored.
-func (r *run) do(ctx context.Context) (Outcome, error) {
+func (r *asking) do(ctx context.Context) (Outcome, error) {
 	if r.g.cache != nil {
 		if grant, ok := r.recall(); ok {
 			return r.answered(grant)
@@ -86,11 +93,12 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	if grant.Verdict != backend.Claimed {
 		return r.answered(grant)
 	}
-	return r.execute(grant)
+	claimed := &run{asking: *r}
+	return claimed.execute(grant)
 }
 
 // answered is the outcome of a call whose fn did not run, or whose own answer does not count.
-func (r *run) answered(grant backend.Grant) (Outcome, error) {
+func (r *asking) answered(grant backend.Grant) (Outcome, error) {
 	switch grant.Verdict {
 	case backend.Replay:
 		out, err := r.replay(grant)
@@ -109,7 +117,7 @@ func (r *run) answered(grant backend.Grant) (Outcome, error) {
 	return Outcome{}, r.refused(fmt.Errorf("%w: the store answered %v to Begin", ErrCorrupt, grant.Verdict))
 }
 
-func (r *run) replay(grant backend.Grant) (Outcome, error) {
+func (r *asking) replay(grant backend.Grant) (Outcome, error) {
 	e, err := openFor(r.codec, grant.Answer)
 	if err != nil {
 		return Outcome{}, err
@@ -307,7 +315,7 @@ func (r *run) notStored(err, fnErr error) error {
 	return &NotStoredError{Err: err, FnErr: fnErr}
 }
 
-func (r *run) observe(e Event) {
+func (r *asking) observe(e Event) {
 	if r.g.observer == nil {
 		return
 	}
@@ -315,7 +323,7 @@ func (r *run) observe(e Event) {
 	r.g.observe(r.ctx, e)
 }
 
-func (r *run) refused(err error) error {
+func (r *asking) refused(err error) error {
 	r.observe(Event{Kind: EventRefused, Code: CodeOf(err), Err: storeError(err)})
 	return err
 }

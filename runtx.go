@@ -20,7 +20,8 @@ type transaction struct {
 	err    error
 }
 
-func (g *Guard) execTx(ctx context.Context, r *run, s *settings, call *Call, t *transaction) (Outcome, error) {
+func (g *Guard) execTx(ctx context.Context, s *settings, call *Call, t *transaction) (Outcome, error) {
+	r := new(run)
 	if err := r.prepare(ctx, g, s, call); err != nil {
 		return Outcome{}, g.refused(ctx, err)
 	}
@@ -79,7 +80,7 @@ func (r *run) runTx(ctx context.Context) (backend.Grant, error) {
 	defer cancel(nil)
 	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	defer detach()
-	r.lease.sent = time.Now()
+	r.sent = time.Now()
 	begin := time.AfterFunc(budget, func() { cancel(errBudget) })
 	defer begin.Stop()
 	r.tx.ran = false

@@ -45,8 +45,8 @@ func DoTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, key Key, user 
 			return body(ctx, s)
 		})
 	}
-	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, current, req) })
-	return typed.result(g.execTx(ctx, &typed.run, typed.s, &call, t))
+	call := typed.call(key, user, func(ctx context.Context) Answer { return typed.answer(fn(ctx, current, req)) })
+	return typed.result(g.execTx(ctx, typed.s, call, t))
 }
 
 // JoinTx is DoTx inside a transaction of the caller's own, who commits: the answer counts once his Commit succeeded, and
@@ -76,8 +76,8 @@ func JoinTxResult[Tx, Req, Resp any](ctx context.Context, g *Guard, tx Tx, key K
 	if err != nil {
 		return Result[Resp]{}, fmt.Errorf("%w: %w", ErrNoTransactions, err)
 	}
-	call := typed.call(key, user, func(ctx context.Context) (Resp, error) { return fn(ctx, tx, req) })
-	return typed.result(g.execJoined(ctx, &typed.run, typed.s, &call, joined))
+	call := typed.call(key, user, func(ctx context.Context) Answer { return typed.answer(fn(ctx, tx, req)) })
+	return typed.result(g.execJoined(ctx, typed.s, call, joined))
 }
 
 // prepareTx returns the store as the transactor that the call asks for, and the call.

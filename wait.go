@@ -100,11 +100,11 @@ func (rs *rooms) poke(id roomID) {
 	}
 }
 
-func (r *run) room() roomID { return roomID{r.claim.ID, r.claim.Fingerprint} }
+func (r *asking) room() roomID { return roomID{r.claim.ID, r.claim.Fingerprint} }
 
 // ask claims by way of try. Where another attempt is in flight and the call may wait, it asks again until there is an
 // answer, the time is over or ctx ends. A waiter never touches the owner's record: asking is all that it does.
-func (r *run) ask(ctx context.Context, try func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
+func (r *asking) ask(ctx context.Context, try func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
 	grant, err := try(ctx)
 	if err != nil || grant.Verdict != backend.InFlight || r.s.wait == 0 {
 		return grant, err
@@ -128,7 +128,7 @@ func (r *run) ask(ctx context.Context, try func(context.Context) (backend.Grant,
 }
 
 // leftEarly is the error of a call whose caller left while it waited.
-func (r *run) leftEarly(ctx context.Context) error {
+func (r *asking) leftEarly(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -148,7 +148,7 @@ type waiter struct {
 	unheard bool // the store will not tell of this record
 }
 
-func newWaiter(r *run) *waiter {
+func newWaiter(r *asking) *waiter {
 	return &waiter{g: r.g, id: r.room(), room: r.g.rooms.enter(r.room()), over: time.NewTimer(r.s.wait)}
 }
 

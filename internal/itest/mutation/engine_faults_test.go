@@ -5,8 +5,8 @@ var engine = table{module: ".", pkg: ".", flags: []string{"-rapid.nofailfile"}, 
 	{
 		name:  "the answer is stored under the caller's context",
 		file:  "retry.go",
-		right: `ctx := r.within(r.now().Add(budget), r.ctx, true)`,
-		wrong: `ctx := r.within(r.now().Add(budget), r.ctx, false)`,
+		right: `r.ctx, true, r.now().Add(budget)`,
+		wrong: `r.ctx, false, r.now().Add(budget)`,
 		foundBy: []string{
 			"TestAClientThatHangsUpLosesNoAnswer",
 		},
