@@ -12,8 +12,7 @@ import (
 type lateContext struct {
 	parent   context.Context
 	detached bool      // it has the parent's values and not its end
-	end      time.Time // its deadline, if it has one
-	why      error     // the cause of that
+	end      time.Time // its deadline, if it has one; the cause is then errBudget
 
 	made atomic.Pointer[madeContext] // nil until somebody looks
 }
@@ -89,7 +88,7 @@ func (c *lateContext) context(ended bool) *madeContext {
 		parent = context.WithoutCancel(parent)
 	}
 	if !ended && !c.end.IsZero() {
-		made, stop := context.WithDeadlineCause(parent, c.end, c.why)
+		made, stop := context.WithDeadlineCause(parent, c.end, errBudget)
 		return &madeContext{made, func(error) { stop() }}
 	}
 	made, stop := context.WithCancelCause(parent)
@@ -112,6 +111,14 @@ func (c *lateContext) cancel(cause error) {
 	}
 	if c.made.Load() != endedUnseen {
 		c.make().stop(cause)
+	}
+}
+
+// drop cancels a context that nobody needs any more. It is cancel without a look at the clock: who looks for the first
+// time after this is told that it was cancelled, even where its deadline came first.
+func (c *lateContext) drop() {
+	if !c.made.CompareAndSwap(nil, endedUnseen) {
+		c.cancel(nil)
 	}
 }
 

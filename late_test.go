@@ -29,13 +29,13 @@ var likeOurs = map[string]func(parent context.Context) (late *lateContext, real 
 	},
 	"with a deadline": func(parent context.Context) (*lateContext, context.Context, func(error)) {
 		end := time.Now().Add(time.Second)
-		real, stop := context.WithDeadlineCause(parent, end, errWhy)
-		return &lateContext{parent: parent, end: end, why: errWhy}, real, func(error) { stop() }
+		real, stop := context.WithDeadlineCause(parent, end, errBudget)
+		return &lateContext{parent: parent, end: end}, real, func(error) { stop() }
 	},
 	"detached, with a deadline": func(parent context.Context) (*lateContext, context.Context, func(error)) {
 		end := time.Now().Add(time.Second)
-		real, stop := context.WithDeadlineCause(context.WithoutCancel(parent), end, errWhy)
-		return &lateContext{parent: parent, detached: true, end: end, why: errWhy}, real, func(error) { stop() }
+		real, stop := context.WithDeadlineCause(context.WithoutCancel(parent), end, errBudget)
+		return &lateContext{parent: parent, detached: true, end: end}, real, func(error) { stop() }
 	},
 }
 
@@ -148,10 +148,34 @@ func TestALateContextEndsThoseWhoWait(t *testing.T) {
 		<-child.Done()
 		require.Equal(t, errWhy, context.Cause(child))
 
-		timed := &lateContext{parent: t.Context(), end: time.Now().Add(time.Second), why: errWhy}
+		timed := &lateContext{parent: t.Context(), end: time.Now().Add(time.Second)}
 		<-timed.Done()
-		require.Equal(t, errWhy, context.Cause(timed))
+		require.Equal(t, errBudget, context.Cause(timed))
 	})
+}
+
+// TestADroppedContextHasEnded whether or not somebody looked before, and tells those who wait.
+func TestADroppedContextHasEnded(t *testing.T) {
+	t.Parallel()
+	for look, early := range looks {
+		synctest.Test(t, func(t *testing.T) {
+			late := &lateContext{parent: t.Context(), end: time.Now().Add(time.Second)}
+			early(late)
+			late.drop()
+			late.drop()
+			require.ErrorIs(t, late.Err(), context.Canceled, look)
+			<-late.Done()
+			child, stop := context.WithCancel(late)
+			defer stop()
+			<-child.Done()
+		})
+		synctest.Test(t, func(t *testing.T) {
+			late := &lateContext{parent: t.Context(), end: time.Now().Add(time.Second)}
+			<-late.Done()
+			late.drop()
+			require.Equal(t, errBudget, context.Cause(late), look)
+		})
+	}
 }
 
 func TestALateContextCostsNothingUntilSomebodyLooks(t *testing.T) {

@@ -22,8 +22,8 @@ const beginTries = 3
 func (r *asking) begin(ctx context.Context) (backend.Grant, error) {
 	r.sent = time.Now()
 	budgeted := r.claiming()
-	budgeted.parent, budgeted.end, budgeted.why = ctx, r.sent.Add(budget), errBudget
-	defer budgeted.cancel(nil)
+	budgeted.parent, budgeted.end = ctx, r.sent.Add(budget)
+	defer budgeted.drop()
 	ctx = budgeted
 	for try := 1; ; try++ {
 		grant, err := r.g.store.Begin(ctx, r.claim)
@@ -61,7 +61,7 @@ func (r *run) afterwards() *lateContext {
 	if c.parent != nil { // there was another one before
 		c = new(lateContext)
 	}
-	c.parent, c.detached, c.end, c.why = r.ctx, true, r.now().Add(budget), errBudget
+	c.parent, c.detached, c.end = r.ctx, true, r.now().Add(budget)
 	return c
 }
 
@@ -90,7 +90,7 @@ func (r *asking) withdraw() {
 // who may have left: the context is made after fn returned.
 func (r *run) settle(op func(context.Context) (backend.Grant, error)) (backend.Grant, error) {
 	ctx := r.afterwards()
-	defer ctx.cancel(nil)
+	defer ctx.drop()
 	for try := 1; ; try++ {
 		grant, err := op(ctx)
 		if err == nil || permanent(err) || !pause(ctx, try) {

@@ -168,7 +168,7 @@ func (r *run) claimed(attempt int) {
 // abandoned is what follows a panic or Goexit in fn.
 func (r *run) abandoned() {
 	r.lease.returned()
-	defer r.g.rooms.poke(r.room())
+	defer r.poke()
 	if r.s.guarantee.afterError() == HoldIt {
 		_ = r.hold(errAbandoned) // reported to the observer; the panic goes on
 		return
@@ -180,7 +180,7 @@ var errAbandoned = errors.New("idem: fn panicked or exited")
 
 // conclude stores what fn's answer asks for.
 func (r *run) conclude(answer Answer) (Outcome, error) {
-	defer r.g.rooms.poke(r.room())
+	defer r.poke()
 	out := Outcome{Payload: answer.Payload, Kind: answer.kind(), Attempt: r.attempt}
 	switch r.s.dispositionOf(answer) {
 	case Release:

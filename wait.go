@@ -86,13 +86,14 @@ func (rs *rooms) share(id roomID, rm *room, grant backend.Grant) {
 }
 
 // poke tells who waits for the record that this process is done with it.
-func (rs *rooms) poke(id roomID) {
+func (r *run) poke() {
+	rs := &r.g.rooms
 	if rs.waiting.Load() == 0 {
 		return // who enters later asks the store himself
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if rm := rs.open[id]; rm != nil {
+	if rm := rs.open[r.room()]; rm != nil {
 		select {
 		case rm.poked <- struct{}{}:
 		default:

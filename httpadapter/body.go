@@ -86,16 +86,15 @@ type wholeBody struct {
 	rest []byte
 }
 
-// Read copies, so that nobody holds the bytes themselves.
-func (b *wholeBody) Read(p []byte) (int, error) {
+// Read copies, so that nobody holds the bytes themselves. It tells of the end with the last of them.
+func (b *wholeBody) Read(p []byte) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.rest) == 0 {
-		return 0, io.EOF
+	n = copy(p, b.rest)
+	if b.rest = b.rest[n:]; len(b.rest) == 0 {
+		err = io.EOF
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	return n, err
 }
 
 // Close does nothing: there is nothing behind the bytes.

@@ -70,7 +70,7 @@ var engine = table{module: ".", pkg: ".", flags: []string{"-rapid.nofailfile"}, 
 	{
 		name: "a lost attempt is told its own answer",
 		file: "run.go",
-		right: `	r.observe(Event{Kind: EventLost, Attempt: r.attempt.Number, Code: CodeLeaseLost})
+		right: `	r.observe(Event{Kind: EventLost, Attempt: r.attempt, Code: CodeLeaseLost})
 	return Outcome{}, ErrLeaseLost`,
 		wrong:   `return out, nil`,
 		foundBy: []string{"TestAStaleOwnerWhoseSuccessorFailedHasLost", "TestFnIsCancelledAtTheNextRenewalAfterItsClaimIsGone"},
