@@ -25,7 +25,6 @@ type lease struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	until   time.Time     // the lease is believed to hold until then
-	end     time.Time     // MaxRun
 	stopped bool          // no more renewals
 	renewal chan struct{} // closed when the renewal that is under way ended; nil if none is
 	abort   context.CancelFunc
@@ -55,20 +54,23 @@ func (l *lease) startTx(r *run, parent context.Context) context.Context {
 	ctx := new(runContext) // what the last one left behind may still look at the last context
 	l.ctx = ctx
 	l.prepare(r, parent, false)
-	l.timer = time.AfterFunc(time.Until(l.end), func() { ctx.cancel(ErrMaxRun) })
+	l.timer = time.AfterFunc(time.Until(l.end()), func() { ctx.cancel(ErrMaxRun) })
 	return ctx
 }
 
 func (l *lease) prepare(r *run, parent context.Context, detached bool) {
-	l.r, l.end = r, r.sent.Add(r.s.maxRun)
+	l.r = r
 	l.ctx.run, l.ctx.parent, l.ctx.detached = r, parent, detached
 }
+
+// end is when MaxRun is over.
+func (l *lease) end() time.Time { return l.r.sent.Add(l.r.s.maxRun) }
 
 // next says when to look at the lease again: at a third of it, or at the end of MaxRun.
 func (l *lease) next() time.Duration {
 	renew := l.until.Add(-l.r.s.lease * 2 / 3)
-	if l.end.Before(renew) {
-		renew = l.end
+	if end := l.end(); end.Before(renew) {
+		renew = end
 	}
 	return time.Until(renew)
 }
@@ -81,7 +83,7 @@ func (l *lease) tick() {
 	case l.stopped:
 		l.mu.Unlock()
 		return
-	case !now.Before(l.end):
+	case !now.Before(l.end()):
 		l.stopped = true
 		l.mu.Unlock()
 		l.ctx.cancel(ErrMaxRun)
@@ -149,7 +151,7 @@ func (l *lease) renewed(sent time.Time, grant backend.Grant, err error) {
 		return
 	default:
 		again := jitter(l.r.s.lease / 15)
-		l.timer.Reset(max(0, min(again, time.Until(l.until), time.Until(l.end))))
+		l.timer.Reset(max(0, min(again, time.Until(l.until), time.Until(l.end()))))
 	}
 	silent := err == nil || l.done.Load()
 	l.mu.Unlock()

@@ -19,8 +19,8 @@ type asking struct {
 	work  func(context.Context) Answer // Call.Run
 	ctx   context.Context              // the caller's
 	claim backend.Claim
-	began time.Time // when the call began, on this process's monotonic clock; for the observer
-	sent  time.Time // when the claim was sent
+	sent  time.Time     // when the claim was sent, on this process's monotonic clock
+	began time.Duration // when the call began, since loaded; for the observer
 
 	parent *run  // the run that this call was made in, for ErrReentrant
 	slot   *Slot // may be nil
@@ -38,6 +38,9 @@ type run struct {
 
 	settling lateContext // room for the context of the first operation that follows fn
 }
+
+// loaded is when the process began, by its monotonic clock.
+var loaded = time.Now()
 
 // prepare makes r ready for one call, and refuses what must not reach the store.
 func (r *asking) prepare(ctx context.Context, g *Guard, s *settings, call *Call) error {
@@ -57,7 +60,7 @@ func (r *asking) prepare(ctx context.Context, g *Guard, s *settings, call *Call)
 	}
 	r.g, r.s, r.codec, r.work, r.ctx, r.parent = g, s, call.Codec, call.Run, ctx, runFrom(ctx)
 	if g.observer != nil {
-		r.began = time.Now()
+		r.began = time.Since(loaded)
 	}
 	r.claim = backend.Claim{
 		ID:          backend.NewID(g.name, string(call.User), string(call.Key)),
@@ -319,7 +322,7 @@ func (r *asking) observe(e Event) {
 	if r.g.observer == nil {
 		return
 	}
-	e.Record, e.Elapsed = r.claim.ID.Short(), time.Since(r.began)
+	e.Record, e.Elapsed = r.claim.ID.Short(), time.Since(loaded)-r.began
 	r.g.observe(r.ctx, e)
 }
 

@@ -34,9 +34,9 @@ func allocated(t *testing.T, h http.Handler, key func(int) string) float64 {
 // TestWhatAnExchangeAllocates counts what is added to a bare handler; the store's own growth is in it. The race detector
 // allocates on its own account, so ./test runs this without it.
 func TestWhatAnExchangeAllocates(t *testing.T) {
-	fresh := func(n int) string { return "key-" + strconv.Itoa(n) }
+	fresh := func(n int) string { return "key-" + strconv.Itoa(1000+n) } // keys of one length, which allocate alike
 	h := http.HandlerFunc(benchHandler)
 	bare := allocated(t, h, fresh)
 	require.LessOrEqual(t, allocated(t, newMiddleware(t, newGuard(t, new(memtest.Store))).Wrap(h), fresh)-bare, 10.0, "a first run")
-	require.LessOrEqual(t, allocated(t, newMiddleware(t, newGuard(t, new(memtest.Store))).Wrap(h), same), 3.0, "a replay")
+	require.LessOrEqual(t, allocated(t, newMiddleware(t, newGuard(t, new(memtest.Store))).Wrap(h), same), 2.0, "a replay")
 }

@@ -46,7 +46,7 @@ const firstBuffer = 64 << 10
 // before; a server gives out no more of it.
 func readAll(w http.ResponseWriter, r *http.Request, limit int64, space []byte) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
-		return nil, nil
+		return space[:0], nil
 	}
 	var from io.Reader = r.Body
 	hint := r.ContentLength

@@ -20,11 +20,10 @@ type exchange struct {
 	typed typed       // nil but under Handle
 	left  func() bool // whether next left the answer to what stands further out; may be nil
 	user  idem.User
-	body  []byte
-	room  *room
+	room  *room // the body is in it
 
 	slot       idem.Slot
-	lineRoom   [8]string // for the values of the answer's header
+	lineRoom   [6]string // for the values of the answer's header
 	*recording           // nil until the handler runs
 
 	failed  *failure      // what the function under Handle returned, where the guard decides what that means
@@ -70,7 +69,7 @@ func (x *exchange) exec(key idem.Key) {
 	out, err := x.m.exec.ExecIn(x, &x.slot, idem.Call{
 		Key:         x.m.recordKey(x.r, key),
 		User:        x.user,
-		Fingerprint: fingerprint(x.r, x.body, x.room),
+		Fingerprint: fingerprint(x.r, x.room),
 		Codec:       codecName,
 		Run:         runExchange,
 	})
@@ -99,7 +98,7 @@ func (x *exchange) leave() {
 		x.recording = nil
 	}
 	x.room.leave()
-	x.room, x.body = nil, nil
+	x.room = nil
 }
 
 // runExchange finds the exchange in its context, which spares a closure.
@@ -133,9 +132,9 @@ type recording struct {
 func (x *exchange) request(ctx context.Context) *http.Request {
 	r := x.r.WithContext(ctx)
 	r.TransferEncoding, r.GetBody = nil, nil
-	r.ContentLength, r.Body = int64(len(x.body)), http.NoBody
-	if len(x.body) > 0 && x.typed == nil {
-		x.in.rest = x.body
+	r.ContentLength, r.Body = int64(len(x.room.in)), http.NoBody
+	if len(x.room.in) > 0 && x.typed == nil {
+		x.in.rest = x.room.in
 		r.Body = &x.in
 	}
 	return r

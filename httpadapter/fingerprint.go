@@ -14,13 +14,13 @@ import (
 
 // fingerprint tells whether two requests are the same: method, path, query, media type, content coding and body. The
 // first part keeps it apart from the fingerprints of typed calls on the same guard.
-func fingerprint(r *http.Request, body []byte, rm *room) idem.Fingerprint {
+func fingerprint(r *http.Request, rm *room) idem.Fingerprint {
 	path, query := target(r)
 	media, coding := mediaType(r.Header["Content-Type"]), strings.ToLower(strings.Join(r.Header["Content-Encoding"], ","))
-	form := "raw"
+	form, body := "raw", rm.in
 	if isJSON(media, coding) {
 		var ok bool
-		if rm.canon, ok = canon.JSON(rm.canon[:0], body); ok {
+		if rm.canon, ok = canon.JSON(rm.canon[:0], rm.in); ok {
 			form, body = "json", rm.canon
 		}
 	}

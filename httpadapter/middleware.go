@@ -124,19 +124,16 @@ func (m *Middleware) serve(w http.ResponseWriter, x Exchange, t typed) {
 		return
 	}
 	rm := rooms.Get().(*room)
-	body, err := m.readBody(w, x, rm.in)
+	rm.in, err = m.readBody(w, x, rm.in)
 	if err == nil && t != nil {
-		err = t.decode(body)
+		err = t.decode(rm.in)
 	}
 	if err != nil {
 		m.refuse(w, r, err)
 		return
 	}
-	if body != nil {
-		rm.in = body
-	}
 	e := &exchange{
-		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, body: body, room: rm,
+		Context: r.Context(), m: m, w: w, r: r, next: x.Next, left: x.Unanswered, typed: t, user: user, room: rm,
 	}
 	e.exec(key)
 }
