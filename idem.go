@@ -18,7 +18,9 @@ type Guard struct {
 	policy   func(Key) error
 	observer Observer
 	rooms    rooms
-	cache    *answerCache // nil without CacheAnswers
+
+	nurseries nurseries
+	cache     *answerCache // nil without CacheAnswers
 }
 
 // New returns a guard. The name, 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen, is part of every record's

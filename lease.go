@@ -10,8 +10,8 @@ import (
 	"github.com/idem-go/idem/backend"
 )
 
-// lease keeps a claim alive while fn runs. It is a timer, not a goroutine: each time that a third of the lease is over
-// the claim is renewed. When the claim is lost, or could not be renewed before it ran out, fn's context ends with
+// lease keeps a claim alive while fn runs. It is a timer, not a goroutine, and not even that as long as fn has only begun:
+// each time that a third of the lease is over the claim is renewed. When the claim is lost, or could not be renewed before it ran out, fn's context ends with
 // ErrLeaseLost; when MaxRun is over, with ErrMaxRun.
 //
 // The monotonic clock of this process is used for that alone: it decides when to ask and when to stop fn, never what
@@ -23,14 +23,15 @@ type lease struct {
 	first runContext // room for the one context that most calls need
 
 	mu      sync.Mutex
-	timer   *time.Timer
+	timer   *time.Timer   // nil while the lease is in the guard's nursery
 	until   time.Time     // the lease is believed to hold until then
 	stopped bool          // no more renewals
 	renewal chan struct{} // closed when the renewal that is under way ended; nil if none is
 	abort   context.CancelFunc
 	note    string
 
-	done atomic.Bool // fn returned: what renewals find now concerns nobody
+	done  atomic.Bool // fn returned: what renewals find now concerns nobody
+	place place       // in the guard's nursery
 }
 
 // start returns the context that fn gets, and begins to renew.
@@ -38,10 +39,21 @@ func (l *lease) start(r *run) context.Context {
 	l.ctx = &l.first
 	l.prepare(r, r.ctx, r.s.detached)
 	l.until = r.sent.Add(r.s.lease)
+	if monotonic(r.sent) && l.next() > 3*lookEvery {
+		r.g.nurseries.of(r.claim.ID).add(l)
+	} else {
+		l.arm()
+	}
+	return l.ctx
+}
+
+// arm gives the lease its timer, unless the call is over.
+func (l *lease) arm() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(l.next(), l.tick)
-	return l.ctx
+	if !l.stopped {
+		l.timer = time.AfterFunc(l.next(), l.tick)
+	}
 }
 
 // startTx returns the context that fn gets inside a transaction, which no lease limits, since nobody else can see its
@@ -165,9 +177,12 @@ func (l *lease) returned() { l.done.Store(true) }
 
 // stop ends renewals and waits for the one that is under way, so that nothing runs on after the call.
 func (l *lease) stop() {
+	l.r.g.nurseries.of(l.r.claim.ID).remove(l)
 	l.mu.Lock()
 	l.stopped = true
-	l.timer.Stop()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	renewal := l.renewal
 	if l.abort != nil {
 		l.abort()
