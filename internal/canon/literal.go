@@ -2,6 +2,7 @@ package canon
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -14,16 +15,20 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// plainRun returns how many bytes at the front of s are plain, in steps of eight. A byte that is not may end the run early.
+// plainRun returns how many bytes at the front of s are plain. It takes eight at a time.
 func plainRun(s []byte) (n int) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; n+8 <= len(s); n += 8 {
 		w := binary.LittleEndian.Uint64(s[n:])
 		quote, slash := w^ones*'"', w^ones*'\\'
-		// A byte is zero if taking one away sets its top bit, which was not set: and so for those below a space.
-		if ((quote-ones)&^quote|(slash-ones)&^slash|(w-ones*' ')&^w)&tops != 0 {
-			return n
+		// A byte is zero if taking one away sets its top bit, which was not set: and so for those below a space. What is
+		// taken away from a byte that has too little is missed in those above it only, so the lowest is told rightly.
+		if special := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & tops; special != 0 {
+			return n + bits.TrailingZeros64(special)/8
 		}
+	}
+	for n < len(s) && plain[s[n]] {
+		n++
 	}
 	return n
 }
@@ -31,14 +36,12 @@ func plainRun(s []byte) (n int) {
 // text reads a string, from its opening quote on.
 func (r *reader) text() bool {
 	src, from, i := r.src, r.pos, r.pos+1
-	for i < len(src) {
-		c := src[i]
-		if plain[c] {
-			i++
-			i += plainRun(src[i:])
-			continue
+	for {
+		i += plainRun(src[i:])
+		if i == len(src) {
+			return false
 		}
-		switch c {
+		switch src[i] {
 		case '"':
 			r.out = append(r.out, src[from:i+1]...)
 			r.pos = i + 1
@@ -55,7 +58,6 @@ func (r *reader) text() bool {
 			return false
 		}
 	}
-	return false
 }
 
 // escape reads what follows a backslash and returns how many bytes that was; 0 if it is not an escape.
