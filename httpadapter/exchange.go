@@ -63,7 +63,8 @@ func (x *exchange) is(r *http.Request) bool {
 // exec has the guard run the handler, or answer for it, and sends what comes of that. The guard claims and waits under
 // the client's context; the handler's is detached from it.
 //
-// The room is for the next exchange where all went well: a store that failed may still be sending what is there.
+// The room is for the next exchange where all went well, or no handler ran: a store that failed to keep an answer may
+// still be sending what is there.
 func (x *exchange) exec(key idem.Key) {
 	defer x.discard()
 	out, err := x.m.exec.ExecIn(x, &x.slot, idem.Call{
@@ -75,7 +76,7 @@ func (x *exchange) exec(key idem.Key) {
 	})
 	x.reply(out, err)
 	x.discard()
-	if err == nil {
+	if err == nil || x.recording == nil {
 		x.leave()
 	}
 }
