@@ -111,13 +111,15 @@ func TestAPlotShowsHowLongOthersTakeBesideIdem(t *testing.T) {
 	t.Parallel()
 	p := plot{callers: 32}
 	op := func(context.Context) error { return nil }
-	p.add(&contest{name: "a & b", contestants: []contestant{{name: "bare", op: op}, {name: "idem.Do", op: op}, {name: "slow", op: op}}},
+	p.add(&contest{name: "a & b: replay", contestants: []contestant{{name: "bare", op: op}, {name: "idem.Do", op: op}, {name: "slow", op: op}}},
 		[]figure{{ratio: 1}, {ratio: 1.25}, {ratio: 10}})
-	p.add(&contest{name: "none of ours", contestants: []contestant{{name: "bare", op: op}}}, []figure{{ratio: 1}})
-	require.Len(t, p.groups, 1)
+	p.add(&contest{name: "none of ours: replay", contestants: []contestant{{name: "bare", op: op}}}, []figure{{ratio: 1}})
+	p.add(&contest{name: "transaction", contestants: []contestant{{name: "idem.DoTx", op: op}}}, []figure{{ratio: 1}})
+	require.Empty(t, p.columns[0])
+	require.Len(t, p.columns[1], 1)
 	svg := string(p.svg())
 	require.NoError(t, xml.Unmarshal([]byte(svg), new(struct{ XMLName xml.Name })))
-	for _, text := range []string{"a &amp; b", ">0.80<", ">1.00<", ">8.00 →<", `class="o"`} {
+	for _, text := range []string{"a &amp; b: replay", ">0.80<", ">1.00<", ">8.00 →<", `class="o"`} {
 		require.Contains(t, svg, text)
 	}
 }

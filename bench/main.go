@@ -56,7 +56,7 @@ func parse(args []string) (*plan, error) {
 	callers := flags.String("callers", "", "numbers of callers (default 1,8,32,128; with -short 1,32)")
 	grow := flags.Bool("grow", false, "instead: compare tables of some sizes, and prune a million rows")
 	rows := flags.String("rows", "10000,1000000", "with -grow: how many rows the tables have")
-	svg := flags.String("svg", "", "a file for a plot of the last number of callers")
+	svg := flags.String("svg", "", "a file for a plot: of 32 callers, or of the last number of them")
 	dir := flags.String("dir", os.TempDir(), "where SQLite's files are made")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ const away = ", 0.5 ms away"
 // database is what can be measured.
 type database struct{ name, variable string }
 
-// run runs the contests of all databases that are there.
+// run runs the contests of all databases that are there, also after one that failed, such as for want of connections.
 func (p *plan) run(ctx context.Context) error {
 	dir, err := os.MkdirTemp(p.dir, "idem-bench-")
 	if err != nil {
@@ -103,6 +103,7 @@ func (p *plan) run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	print := newReport(os.Stdout, p.callers)
+	var failed error
 	for _, d := range []database{
 		{"memory", ""},
 		{"PostgreSQL", "IDEM_TEST_POSTGRES"},
@@ -123,16 +124,20 @@ func (p *plan) run(ctx context.Context) error {
 			continue
 		}
 		if err := p.measure(ctx, d, url, dir, print); err != nil {
-			return fmt.Errorf("%s: %w", d.name, err)
+			print.failed(d.name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", d.name, err))
+		}
+		if ctx.Err() != nil {
+			return failed
 		}
 	}
 	if p.wants("HTTP") && !p.grow {
 		httpcost.Report(os.Stdout, max(8, int(p.budget/(300*time.Millisecond))), 20*time.Millisecond)
 	}
 	if p.svg != "" {
-		return os.WriteFile(p.svg, print.plot.svg(), 0o644)
+		failed = errors.Join(failed, os.WriteFile(p.svg, print.plot.svg(), 0o644))
 	}
-	return nil
+	return failed
 }
 
 // measure opens a database and measures what is asked for.

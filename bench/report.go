@@ -15,23 +15,33 @@ type report struct {
 	out     io.Writer
 	callers []int
 	plot    plot
+	plotted int // which number of callers the plot is for
 }
 
 func newReport(out io.Writer, callers []int) *report {
-	return &report{out: out, callers: callers, plot: plot{callers: callers[len(callers)-1]}}
+	r := &report{out: out, callers: callers, plotted: len(callers) - 1}
+	if at := slices.Index(callers, plotCallers); at >= 0 {
+		r.plotted = at
+	}
+	r.plot.callers = callers[r.plotted]
+	return r
 }
 
 func (r *report) skipped(name, variable string) {
 	fmt.Fprintf(r.out, "\n**SKIPPED: %s: %s names no server**\n", name, variable)
 }
 
+func (r *report) failed(name string, err error) {
+	fmt.Fprintf(r.out, "\n**FAILED: %s: %v**\n", name, err)
+}
+
 // contest prints one table: a row for each contestant, and for each number of callers the time of a call and its ratio to
 // the first row's, with the quartiles of that.
 func (r *report) contest(c *contest, figures [][]figure, counted []exact) {
-	r.plot.add(c, figures[len(figures)-1])
+	r.plot.add(c, figures[r.plotted])
 	head := []string{c.name}
 	for _, n := range r.callers {
-		head = append(head, fmt.Sprintf("%d callers, µs", n), "×", "quartiles")
+		head = append(head, fmt.Sprintf("callers: %d, µs", n), "×", "quartiles")
 	}
 	names := slices.Sorted(maps.Keys(counted[0].counts))
 	head = append(append(head, "round trips"), names...)
