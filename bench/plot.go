@@ -41,7 +41,7 @@ func (p *plot) add(c *contest, figures []figure) {
 	}
 	g := plotGroup{name: c.name}
 	for i, who := range c.contestants {
-		name, _, _ := strings.Cut(who.name, ", a ")
+		name, _, _ := strings.Cut(strings.TrimSuffix(who.name, ", no answer"), ", a ") // what it does, the tables say
 		g.bars = append(g.bars, plotBar{name: name, ratio: figures[i].ratio / figures[ours].ratio, ours: i == ours})
 	}
 	for i, end := range plotted {

@@ -179,6 +179,9 @@ const (
 )
 
 func (d mysqlDialect) classify(err error) class {
+	if errors.Is(err, errGone) {
+		return conflict
+	}
 	number, ok := d.number(err)
 	if !ok {
 		return unclassified

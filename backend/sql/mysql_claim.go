@@ -58,8 +58,10 @@ type mysqlWay struct{ alone, patient bool }
 
 // begin waits for a record that an open transaction has claimed, for a moment.
 func (e *mysqlEngine) begin(ctx context.Context, c backend.Claim) (backend.Grant, error) {
-	seen, err := e.claim(ctx, e.store.pool, &c, mysqlWay{alone: true, patient: true})
-	return e.told(ctx, e.store.pool, &c, seen, err)
+	return e.lasting(ctx, func() (backend.Grant, error) {
+		seen, err := e.claim(ctx, e.store.pool, &c, mysqlWay{alone: true, patient: true})
+		return e.told(ctx, e.store.pool, &c, seen, err)
+	})
 }
 
 // beginIn looks first, so that what only reads locks nothing for the rest of the caller's transaction, and then never

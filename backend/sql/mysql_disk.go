@@ -32,6 +32,7 @@ const remembered = 4096
 // what it is would not be written, so it grows.
 const mysqlTouch = `UPDATE {t} SET lease_until = lease_until + 1 WHERE id = ? AND token = ? AND state = 2`
 
+// errGone says that there is no such answer any more: it has been removed, or its record claimed anew, since it was read.
 var errGone = errors.New("the answer has gone while it was read")
 
 func (d *mysqlDisk) add(token backend.Token) {
@@ -65,21 +66,22 @@ func (d *mysqlDisk) flush(ctx context.Context, on session, id backend.ID, r *row
 	if d.has(r) {
 		return nil
 	}
-	touch := func(ctx context.Context, on session) error {
-		ok, err := changed(on.exec(ctx, d.touch, id[:], r.token[:]))
-		if err == nil && !ok {
-			err = errGone
-		}
+	var there bool
+	touch := func(ctx context.Context, on session) (err error) {
+		there, err = changed(on.exec(ctx, d.touch, id[:], r.token[:]))
 		return err
 	}
-	if _, joins := on.(within); joins {
+	if _, joins := on.(within); joins { // its snapshot may have what is gone
 		return touch(ctx, on)
 	}
-	err := d.e.write(ctx, touch)
-	if err == nil {
-		d.add(r.token)
+	switch err := d.e.write(ctx, touch); {
+	case err != nil:
+		return err
+	case !there:
+		return errGone
 	}
-	return err
+	d.add(r.token)
+	return nil
 }
 
 // told is what came of a claim, once it may be told.
@@ -88,4 +90,17 @@ func (e *mysqlEngine) told(ctx context.Context, on session, c *backend.Claim, se
 		return e.store.records.tell(ctx, on, c.ID, seen.row, seen.grant)
 	}
 	return seen.grant, err
+}
+
+// lasting asks again where the answer that it was told of has gone.
+func (e *mysqlEngine) lasting(ctx context.Context, ask func() (backend.Grant, error)) (g backend.Grant, err error) {
+	for round := range rounds {
+		if g, err = ask(); !errors.Is(err, errGone) {
+			return g, err
+		}
+		if err := pause(ctx, round); err != nil {
+			return backend.Grant{}, err
+		}
+	}
+	return g, err
 }

@@ -80,7 +80,11 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 	if err := e.mayJoin(); err != nil {
 		return e.store.result(ctx, "begin", backend.Grant{}, err)
 	}
-	m, g, err := e.store.lookFirst(ctx, &c, append(e.asks.needed(), e.store.records.sql.complete)...)
+	var m move
+	g, err := e.lasting(ctx, func() (g backend.Grant, err error) {
+		m, g, err = e.store.lookFirst(ctx, &c, append(e.asks.needed(), e.store.records.sql.complete)...)
+		return g, err
+	})
 	switch {
 	case err != nil:
 		return e.store.result(ctx, "begin", g, err)
@@ -102,31 +106,41 @@ func (e *mysqlEngine) inTx(ctx context.Context, c backend.Claim, run txFunc) (ba
 		e.disk.add(c.Token)
 		return g, nil
 	}
-	g, err = e.told(ctx, e.store.pool, &c, seen, nil)
+	if g, err = e.told(ctx, e.store.pool, &c, seen, nil); errors.Is(err, errGone) {
+		return e.inTx(ctx, c, run) // nothing has run
+	}
 	return e.store.result(ctx, "begin", g, err)
 }
 
 // settle locks the record, which waits for a transaction that has written it and has not ended. COMMIT was sent after
 // the claim, so a transaction that can still commit has its row there.
-func (e *mysqlEngine) settle(ctx context.Context, id backend.ID, token backend.Token) (g backend.Grant, err error) {
+func (e *mysqlEngine) settle(ctx context.Context, id backend.ID, token backend.Token) (backend.Grant, error) {
 	if _, err := e.lookAfter.prepare(ctx, e.store.db); err != nil {
 		return backend.Grant{}, err
 	}
-	for round := 0; ; round++ {
+	return e.lasting(ctx, func() (backend.Grant, error) {
 		seen, err := e.lookLocked(ctx, id)
-		if err == nil {
-			return e.store.records.settledAs(ctx, e.store.pool, id, token, seen)
+		if err != nil {
+			return backend.Grant{}, err
 		}
-		if class := e.classify(err); class != busy && class != conflict {
-			return g, err
+		return e.store.records.settledAs(ctx, e.store.pool, id, token, seen)
+	})
+}
+
+// lookLocked looks once it has the record locked, however long that takes.
+func (e *mysqlEngine) lookLocked(ctx context.Context, id backend.ID) (*row, error) {
+	for round := 0; ; round++ {
+		seen, err := e.tryLocked(ctx, id)
+		if class := e.classify(err); err == nil || class != busy && class != conflict {
+			return seen, err
 		}
 		if err := pause(ctx, round); err != nil {
-			return backend.Grant{}, err
+			return nil, err
 		}
 	}
 }
 
-func (e *mysqlEngine) lookLocked(ctx context.Context, id backend.ID) (*row, error) {
+func (e *mysqlEngine) tryLocked(ctx context.Context, id backend.ID) (*row, error) {
 	tx, err := e.store.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ var mariadbSystem = system{
 	name:      "mariadb",
 	transacts: true,
 	blind:     true,
+	flushes:   true,
 	fresh:     freshMariaDB,
 	open: func(ctx context.Context, at string) (*site, error) {
 		return openServer(ctx, at, func() (*sqlx.DB, error) { return besideMariaDB(at) }, sqlx.QUESTION)

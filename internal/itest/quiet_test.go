@@ -24,6 +24,10 @@ func TestOnlyARunWrites(t *testing.T) {
 				require.NoError(t, err)
 				require.NotEqual(t, before, q.written(), "a run that is not seen to write proves nothing below")
 
+				if sys.flushes {
+					_, err := q.handles[1].do(t.Context(), c)
+					require.NoError(t, err)
+				}
 				q.never(t, "a replay", c, func(t *testing.T, res idem.Result[answer], err error) {
 					require.NoError(t, err)
 					require.True(t, res.Replayed)

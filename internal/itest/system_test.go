@@ -22,6 +22,9 @@ type system struct {
 	// is told that it is in flight, and that it is a mismatch once the transaction has committed.
 	blind bool
 
+	// flushes says that who has not stored an answer writes once before he tells it, so that it is on disk.
+	flushes bool
+
 	// single says that an open transaction keeps every other writer waiting.
 	single bool
 

@@ -112,8 +112,8 @@ var dialectSQL = []fault{
 	{
 		name:    "MariaDB: what is told in a transaction counts as on disk",
 		file:    "backend/sql/mysql_disk.go",
-		right:   "if _, joins := on.(within); joins {",
-		wrong:   "if false {",
+		right:   "if _, joins := on.(within); joins { //",
+		wrong:   "if false { //",
 		foundBy: under("TestAnAnswerThatATransactionIsToldIsOnDiskWithIt", []string{"mysql"}),
 	},
 	{
@@ -126,9 +126,9 @@ var dialectSQL = []fault{
 	{
 		name:    "MariaDB: an answer that has gone is told",
 		file:    "backend/sql/mysql_disk.go",
-		right:   "if err == nil && !ok {",
-		wrong:   "if err == nil && !ok && false {",
-		foundBy: under("TestAnAnswerThatGoesBeforeItIsOnDiskIsNotTold", []string{"mysql"}),
+		right:   "case !there:",
+		wrong:   "case !there && false:",
+		foundBy: under("TestAnAnswerThatGoesBeforeItIsOnDiskIsNotTold", []string{"mysql/a claim", "mysql/a transaction that is settled"}),
 	},
 	{
 		name:    "MySQL 8: a claim is believed by RowsAffected",

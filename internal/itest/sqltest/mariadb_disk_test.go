@@ -111,18 +111,39 @@ func TestWhoStoresAnAnswerKnowsWhenItIsOnDisk(t *testing.T) {
 	})
 }
 
-// An answer that is removed between the look and the flush is nobody's any more. MariaDB alone looks with what is no write.
+// An answer that is removed between the look and the flush is nobody's any more: who asked is answered as if it had never been.
+// MariaDB alone looks with what is no write.
 func TestAnAnswerThatGoesBeforeItIsOnDiskIsNotTold(t *testing.T) {
 	each(t, func(v *via) bool { return v == viaMySQL }, func(t *testing.T, p *place) {
 		db, writer := p.open(t)
-		_, other, tap := p.tapped(t)
-		c := claimOf("key")
-		begins(t, writer, c, backend.Claimed)
-		completes(t, writer, c, "answer")
-		forget := func() { p.run(t, db, `DELETE FROM {t}`) }
-		tap.exec.Store(&forget)
-		_, err := other.Begin(t.Context(), again(c))
-		require.ErrorContains(t, err, "the answer has gone")
-		begins(t, other, again(c), backend.Claimed)
+		for name, ask := range map[string]func(t *testing.T, other *sqlbackend.Store, c backend.Claim){
+			"a claim": func(t *testing.T, other *sqlbackend.Store, c backend.Claim) {
+				begins(t, other, again(c), backend.Claimed)
+			},
+			"a claim of DoTx": func(t *testing.T, other *sqlbackend.Store, c backend.Claim) {
+				c = again(c)
+				inTx(t, other, c, answering(c, "another"), backend.Claimed)
+			},
+			"a transaction that is settled": func(t *testing.T, other *sqlbackend.Store, c backend.Claim) {
+				g, err := other.Settle(t.Context(), c.ID, c.Token)
+				require.NoError(t, err)
+				require.Equal(t, backend.Lost, g.Verdict)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, other, tap := p.tapped(t)
+				c := claimOf(name)
+				begins(t, writer, c, backend.Claimed)
+				completes(t, writer, c, "answer")
+				forgotten := false
+				forget := func() {
+					p.run(t, db, `DELETE FROM {t}`)
+					forgotten = true
+				}
+				tap.exec.Store(&forget)
+				ask(t, other, c)
+				require.True(t, forgotten)
+			})
+		}
 	})
 }
