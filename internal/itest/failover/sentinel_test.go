@@ -66,7 +66,7 @@ func TestAFailoverForgetsWhatNoReplicaHad(t *testing.T) {
 		told[key], _ = ask(key)
 	}
 	master := group.Nodes[0]
-	require.Equal(t, int64(2), master.Do("wait", 2, patience.Milliseconds()), "the replicas have these")
+	master.AwaitCopies(2)
 	for _, replica := range group.Nodes[1:] {
 		replica.Pause()
 	}

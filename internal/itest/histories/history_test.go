@@ -126,6 +126,8 @@ func (h *history) check() string {
 
 // String is a line for each operation, in the order of the calls.
 func (h *history) String() string {
+	h.mu.Lock() // others may still be at work when one fails
+	defer h.mu.Unlock()
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d; when it was asked and told, by which client, and what\n", h.plan.seed)
 	for _, op := range h.ops {

@@ -19,6 +19,7 @@ func TestAClusterPromotesTheReplicaOfAKilledMaster(t *testing.T) {
 
 	slot := c.Slot("key-1")
 	killed := c.Master(slot)
+	killed.AwaitCopies(1)
 	killed.Kill()
 	c.AwaitWhole()
 	heir := c.Master(slot)

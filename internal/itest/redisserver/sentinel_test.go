@@ -12,7 +12,7 @@ func TestSentinelsPromoteAReplicaOfAKilledMaster(t *testing.T) {
 	client := g.Client()
 	defer func() { require.NoError(t, client.Close()) }()
 	require.NoError(t, client.Set(t.Context(), "key", "value", 0).Err())
-	require.Equal(t, int64(2), g.Nodes[0].Do("wait", 2, 1000), "both replicas have what was written before")
+	g.Nodes[0].AwaitCopies(2)
 
 	require.Same(t, g.Nodes[0], g.Master())
 	g.Nodes[0].Kill()

@@ -221,6 +221,29 @@ func (s *Server) Restart() {
 	}
 }
 
+// AwaitCopies waits until so many replicas have all that this master has written so far. WAIT would not do: it knows of what
+// its own connection has written.
+func (s *Server) AwaitCopies(replicas int) {
+	s.t.Helper()
+	written := number(info(s, "info", "replication")["master_repl_offset"])
+	eventually(s.t, "the replicas have everything", func() bool {
+		have := 0
+		for name, value := range info(s, "info", "replication") {
+			_, offset, _ := strings.Cut(value, "offset=")
+			if strings.HasPrefix(name, "slave") && number(offset) >= written {
+				have++
+			}
+		}
+		return have >= replicas
+	})
+}
+
+// number is the number that a text begins with, 0 where that is none.
+func number(text string) (n int64) {
+	_, _ = fmt.Sscan(text, &n)
+	return n
+}
+
 // KeepAll has the server throw away no append-only file, also where it becomes another's replica and copies all that it has.
 // Before Redis 7.0 there is but one, which that replaces.
 func (s *Server) KeepAll() {
