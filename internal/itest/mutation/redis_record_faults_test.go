@@ -80,6 +80,20 @@ var redisRecords = []fault{
 		foundBy: []string{"TestADamagedRecordIsNotWrittenOn"},
 	},
 	{
+		name:    "Redis: a record that has gone cannot be read by a prune",
+		file:    "backend/redis/lua/abandon.lua",
+		right:   `if r ~= '' and string.sub(r, FORMAT) ~= IDEM then`,
+		wrong:   `if string.sub(r, FORMAT) ~= IDEM then`,
+		foundBy: []string{"TestARecordThatGoesWhileItIsPrunedIsNoError"},
+	},
+	{
+		name:    "Redis: a lease that cannot be read is over for a prune",
+		file:    "backend/redis/lua/abandon.lua",
+		right:   `if not (since and lease) or #r`,
+		wrong:   `if #r`,
+		foundBy: []string{"TestAClaimWhoseLeaseCannotBeReadIsNotGivenUp"},
+	},
+	{
 		name:    "Redis: a damaged record is given up by a prune",
 		file:    "backend/redis/lua/abandon.lua",
 		right:   `or #r ~= tonumber(string.sub(r, SIZE)) then`,

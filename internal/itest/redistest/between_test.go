@@ -14,7 +14,7 @@ import (
 	redisbackend "github.com/idem-go/idem/backend/redis"
 )
 
-// between does something before the second script that its client calls from now on.
+// between does something before the second script that its client calls from now on, or before its first pipeline.
 type between struct {
 	calls     atomic.Int64
 	meanwhile atomic.Pointer[func()]
@@ -36,7 +36,24 @@ func (b *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error { return next(ctx, cmds) }
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if f := b.meanwhile.Swap(nil); f != nil {
+			(*f)()
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestARecordThatGoesWhileItIsPrunedIsNoError(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t, named(t))
+	c := holding(claimOf("key"))
+	begins(t, s.open(t), c, backend.Claimed)
+	store := s.openBetween(t, func() { require.NoError(t, s.own.Del(t.Context(), s.key(c.ID)).Err()) })
+	stats, err := store.Prune(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, stats.Scanned)
+	require.Zero(t, stats.Held)
 }
 
 // What an operator's script finds may not be what was looked at a moment before: it must decide by itself.

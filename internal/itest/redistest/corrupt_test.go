@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,6 +177,21 @@ func TestADamagedRecordIsNotWrittenOn(t *testing.T) {
 	_, err = store.Prune(ctx)
 	require.ErrorIs(t, err, backend.ErrCorrupt)
 	answers(t, backend.Kept)(store.Release(ctx, own.ID, own.Token)) // which reads nothing of it
+}
+
+// A lease that is no number is over at no time.
+func TestAClaimWhoseLeaseCannotBeReadIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t, named(t))
+	store, c := s.open(t), holding(claimOf("key"))
+	begins(t, store, c, backend.Claimed)
+	raw := s.own.Get(t.Context(), s.key(c.ID)).Val()
+	const lease, end = 84, 98 // its place in the record
+	damaged := raw[:lease] + strings.Repeat("x", end-lease) + raw[end:]
+	require.NoError(t, s.own.Set(t.Context(), s.key(c.ID), damaged, 0).Err())
+	_, err := store.Prune(t.Context())
+	require.ErrorIs(t, err, backend.ErrCorrupt)
+	require.Equal(t, damaged, s.own.Get(t.Context(), s.key(c.ID)).Val())
 }
 
 // The expiry of a claim says when its lease is over. Where somebody took it away nobody can tell, and nothing runs.
