@@ -11,8 +11,8 @@ import (
 )
 
 // lease keeps a claim alive while fn runs. It is a timer, not a goroutine, and not even that as long as fn has only begun:
-// each time that a third of the lease is over the claim is renewed. When the claim is lost, or could not be renewed before it ran out, fn's context ends with
-// ErrLeaseLost; when MaxRun is over, with ErrMaxRun.
+// each time that a third of the lease is over the claim is renewed. When the claim is lost, or could not be renewed before
+// it ran out, fn's context ends with ErrLeaseLost; when MaxRun is over, with ErrMaxRun.
 //
 // The monotonic clock of this process is used for that alone: it decides when to ask and when to stop fn, never what
 // becomes of the record. It is read before a claim or renewal is sent, so it never believes in a lease for longer than
