@@ -66,7 +66,7 @@ func TestAMasterOfAClusterIsKilled(t *testing.T) {
 	masters.Add(1)
 	h := crowd.wait()
 	require.Equal(t, o.Calls, h.calls)
-	lost := h.judge(t, at, allWritten(cluster.Nodes), homes.lost(cluster))
+	_, lost := h.judge(t, at, allWritten(cluster.Nodes), homes.lost(cluster))
 	t.Logf("%d of %d keys that had an answer lost it; %d runs, codes %v", lost, len(h.answers), h.runs, h.codes)
 }
 
@@ -87,8 +87,7 @@ func TestAMasterIsKilledWhoseReplicaHasEveryAnswer(t *testing.T) {
 	victim.Restart() // as the replica of its heir, which takes no claim without one
 	h := crowd.wait()
 	require.Equal(t, o.Calls, h.calls)
-	lost := h.judge(t, at, append(allWritten(cluster.Nodes), before...), homes.lost(cluster))
-	now, _ := h.again(t, at)
+	now, lost := h.judge(t, at, append(allWritten(cluster.Nodes), before...), homes.lost(cluster))
 	for key, own := range h.own {
 		require.Equal(t, []string{now[key]}, own, "key %d: an answer that a replica had is lost", key)
 	}
@@ -132,9 +131,9 @@ func allWritten(nodes []*redisserver.Server) (all []byte) {
 	return all
 }
 
-// judge holds what was told against what was ever stored and what is told now, and returns how many answers were lost:
-// of keys that were hit, one each at most.
-func (h heard) judge(t *testing.T, url string, written []byte, hit func(key int) bool) (lost int) {
+// judge holds what was told against what was ever stored and what is told now, which it returns, and how many answers were
+// lost: of keys that were hit, one each at most.
+func (h heard) judge(t *testing.T, url string, written []byte, hit func(key int) bool) (now map[int]string, lost int) {
 	t.Helper()
 	stored := answersIn(written)
 	now, anew := h.again(t, url)
@@ -158,7 +157,7 @@ func (h heard) judge(t *testing.T, url string, written []byte, hit func(key int)
 		lost += answers - 1
 	}
 	require.Zero(t, h.codes[idem.CodeOther])
-	return lost
+	return now, lost
 }
 
 // answersIn finds the answers in what a server has written: base32 words of 26 letters between quotes.

@@ -36,7 +36,7 @@ func TestAMasterUnderSentinelsIsKilled(t *testing.T) {
 	masters.Add(1)
 	h := crowd.wait()
 	require.Equal(t, o.Calls, h.calls)
-	lost := h.judge(t, at, allWritten(group.Nodes), func(int) bool { return true })
+	_, lost := h.judge(t, at, allWritten(group.Nodes), func(int) bool { return true })
 	t.Logf("%d of %d keys that had an answer lost it; %d runs, codes %v", lost, len(h.answers), h.runs, h.codes)
 }
 
