@@ -13,7 +13,8 @@ type ID [32]byte
 // NewID returns the identity of (guard, user, key). Every field is prefixed by its length, so no two triples share one
 // input. It is a pure function and safe for concurrent use.
 func NewID(guard, user, key string) ID {
-	var room [hashedAtOnce]byte // digest, for strings
+	// As digest does it, for strings: one that took both would have the parts of every fingerprint allocated.
+	var room [hashedAtOnce]byte
 	buf := appendField(room[:0], "idem/id/v1")
 	buf = appendField(appendField(appendField(buf, guard), user), key)
 	return sha256.Sum256(buf)
@@ -46,7 +47,8 @@ func NewFingerprint(parts ...[]byte) Fingerprint {
 	return fp
 }
 
-// digest is the one way in which this module hashes several fields: a domain, then each field after its length.
+// digest is the one way in which this module hashes several fields, NewID's own included: a domain, then each field after
+// its length.
 func digest(domain string, parts ...[]byte) [sha256.Size]byte {
 	size := 8 + len(domain)
 	for _, p := range parts {
